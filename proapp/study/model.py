@@ -1,0 +1,202 @@
+"""What a study file says, as frozen values: sites, arms, time points, instruments and windows. The file is the only
+place where a protocol is written down, so the values here refuse unknown keys and cannot change after loading."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Kind = Literal["baseline", "scheduled", "event", "unscheduled"]
+Anchor = Literal["consent", "randomization", "surgery", "progression", "manual"]
+ReminderBase = Literal["opens", "target", "closes"]
+Channel = Literal["sms", "email"]
+DeathBefore = Literal["opens", "target", "closes"]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as problem:
+        raise ValueError(f"no time zone is called {name!r}; write one such as Europe/Stockholm") from problem
+    return name
+
+
+def _reachable(phone: str) -> str:
+    if not re.fullmatch(r"[0-9+() \u2010-\u2013-]{5,30}", phone) or sum(map(str.isdigit, phone)) < 5:
+        raise ValueError(f"{phone!r} is not a telephone number a patient could ring")
+    return phone
+
+
+def _regular(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as problem:
+        raise ValueError(f"not a regular expression: {problem}") from problem
+    return pattern
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
+Texts = Mapping[Language, Text]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,19}$")]
+Column = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,15}$")]
+Zone = Annotated[str, AfterValidator(_known_zone)]
+Phone = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_reachable)]
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regular)]
+Days = Annotated[int, Field(ge=0, le=3650)]
+
+
+class Frozen(BaseModel):
+    """A value of the study file: no unknown key, no change after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Site(Frozen):
+    """A clinic. `hours` tells patients when `phone` is answered; `time_zone` defaults to the study's."""
+
+    code: Code
+    name: Text
+    phone: Phone
+    hours: Texts
+    time_zone: Zone
+    opened_on: date | None = None
+    closed_on: date | None = None
+
+
+class Arm(Frozen):
+    """A treatment the participants are randomised to."""
+
+    code: Code
+    label: Texts
+
+
+class Reminder(Frozen):
+    """One step of a time point's reminder plan: `days` after (negative: before) that date of the window."""
+
+    relative_to: ReminderBase
+    days: Annotated[int, Field(ge=-3650, le=3650)]
+    channel: Channel
+
+
+class TimePoint(Frozen):
+    """An assessment every participant of `arms` (empty: of all arms) is asked for, and the window it belongs in.
+
+    The target is the anchor's date + `months` (clamped to the month's end) + `days`; it opens `before_days` earlier,
+    closes `after_days` later, and is still taken as late for `grace_days` more.
+    """
+
+    code: Column
+    label: Texts
+    kind: Kind
+    anchor: Anchor
+    months: Annotated[int, Field(ge=0, le=600)] = 0
+    days: Annotated[int, Field(ge=-3650, le=3650)] = 0
+    before_days: Days = 0
+    after_days: Days = 0
+    grace_days: Days = 0
+    arms: tuple[str, ...] = ()
+    instruments: Annotated[tuple[str, ...], Field(min_length=1)]
+    reminders: tuple[Reminder, ...] = ()
+
+    def is_for(self, arm: str | None) -> bool:
+        """True unless `arm` is known and the time point belongs to other arms only."""
+        return not self.arms or arm is None or arm in self.arms
+
+
+class Study(Frozen):
+    """One version of one protocol, as its study file states it."""
+
+    code: Code
+    title: Texts
+    registry: Text | None = None
+    number: Annotated[Text, StringConstraints(max_length=40)]
+    approved_on: date
+    effective_from: date
+    time_zone: Zone
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)]
+    demo: bool = False
+    example: bool = False
+    note: Texts | None = None
+    id_pattern: Pattern
+    id_example: Text | None = None
+    overdue_after_days: Annotated[int, Field(ge=0, le=365)] = 3
+    sitting_grace_hours: Annotated[int, Field(ge=0, le=72)] = 12
+    extension_max_days: Days = 30
+    baseline_required: bool = True
+    death_before: DeathBefore = "target"
+    safety: Texts
+    sites: Annotated[tuple[Site, ...], Field(min_length=1)]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
+    timepoints: Annotated[tuple[TimePoint, ...], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sites_take_the_zone_of_the_study(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("sites"), (list, tuple)):
+            return data
+        zone = data.get("time_zone")
+        sites = [{"time_zone": zone, **site} if isinstance(site, dict) and zone else site for site in data["sites"]]
+        return {**data, "sites": sites}
+
+    def site(self, code: str) -> Site:
+        """The site of that code; KeyError if the study has none."""
+        return self._sites[code]
+
+    def arm(self, code: str) -> Arm:
+        """The arm of that code; KeyError if the study has none."""
+        return self._arms[code]
+
+    def timepoint(self, code: str) -> TimePoint:
+        """The time point of that code; KeyError if the study has none."""
+        return self.timepoints_by_code[code]
+
+    def zone(self, site: str | None = None) -> ZoneInfo:
+        """The time zone of a site, or of the study where no site is given or the site is unknown."""
+        known = self._sites.get(site) if site is not None else None
+        return ZoneInfo(known.time_zone if known else self.time_zone)
+
+    @property
+    def baseline(self) -> TimePoint:
+        """The time point answered before randomisation; the loader made sure that there is exactly one."""
+        return next(timepoint for timepoint in self.timepoints if timepoint.kind == "baseline")
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Codes of every pack the study names, each once, in the order of first use."""
+        return tuple(dict.fromkeys(code for timepoint in self.timepoints for code in timepoint.instruments))
+
+    @cached_property
+    def timepoints_by_code(self) -> Mapping[str, TimePoint]:
+        return {timepoint.code: timepoint for timepoint in self.timepoints}
+
+    @cached_property
+    def _sites(self) -> Mapping[str, Site]:
+        return {site.code: site for site in self.sites}
+
+    @cached_property
+    def _arms(self) -> Mapping[str, Arm]:
+        return {arm.code: arm for arm in self.arms}
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what the file says. Comments, key order and defaults added by later software don't count."""
+        said = self.model_dump(mode="json", exclude_unset=True)
+        return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    def accepts_id(self, study_id: str) -> bool:
+        """True if `study_id` is written the way this study writes participants' numbers."""
+        return re.fullmatch(self.id_pattern, study_id) is not None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The study that the parsed TOML states; pydantic.ValidationError lists what is wrong with its shape."""
+        return cls.model_validate(dict(data))

@@ -1,0 +1,147 @@
+"""When each assessment is due: calendar arithmetic from the anchors, and nothing else. Protocol things are dates; the
+instants at which a window opens and closes are built here, at the edge, from a date and a time zone, because a day in
+March lasts 23 hours, one in October 25, and half past midnight in Stockholm is still yesterday in UTC."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Protocol
+
+from proapp.study.model import Study, TimePoint
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """The local dates that time points are counted from; None while it has not happened (or is not known)."""
+
+    consent_on: date | None
+    randomized_on: date | None
+    arm: str | None = None
+    surgery_on: date | None = None
+    progression_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAssessment:
+    """One assessment as planned. Dates are None while the anchor is unknown; `closes_on` and `late_until` of the
+    baseline are the day of randomisation and None until then."""
+
+    timepoint: str
+    occurrence: int = 1
+    anchor_on: date | None = None
+    target_on: date | None = None
+    opens_on: date | None = None
+    closes_on: date | None = None
+    late_until: date | None = None
+
+
+class Window(Protocol):
+    """What planned and stored assessments have in common."""
+
+    @property
+    def opens_on(self) -> date | None: ...
+    @property
+    def closes_on(self) -> date | None: ...
+    @property
+    def late_until(self) -> date | None: ...
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month `months` later, or that month's last day where it is shorter."""
+    index = day.month - 1 + months
+    year, month = day.year + index // 12, index % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def is_clamped(timepoint: TimePoint, anchor_on: date) -> bool:
+    """True if the month of the target is too short for the anchor's day, so that its last day was taken."""
+    return add_months(anchor_on, timepoint.months).day != anchor_on.day
+
+
+def target_date(timepoint: TimePoint, anchor_on: date) -> date:
+    """Anchor + months + days; always counted from the anchor, never from the previous visit."""
+    return add_months(anchor_on, timepoint.months) + timedelta(days=timepoint.days)
+
+
+def window(timepoint: TimePoint, anchor_on: date, *, occurrence: int = 1) -> PlannedAssessment:
+    """The dates of a time point (not a baseline) whose anchor fell on `anchor_on`."""
+    target_on = target_date(timepoint, anchor_on)
+    closes_on = target_on + timedelta(days=timepoint.after_days)
+    return PlannedAssessment(
+        timepoint=timepoint.code,
+        occurrence=occurrence,
+        anchor_on=anchor_on,
+        target_on=target_on,
+        opens_on=target_on - timedelta(days=timepoint.before_days),
+        closes_on=closes_on,
+        late_until=closes_on + timedelta(days=timepoint.grace_days),
+    )
+
+
+def plan(study: Study, anchors: Anchors) -> tuple[PlannedAssessment, ...]:
+    """Every assessment the participant is to be asked for, in the study's order.
+
+    Each time point of the arm (of any arm, while it is unknown) gets one, without dates while its anchor is unknown.
+    Unscheduled time points get theirs when staff open one, from `window`.
+    """
+    return tuple(
+        _planned(timepoint, anchors)
+        for timepoint in study.timepoints
+        if timepoint.kind != "unscheduled" and timepoint.is_for(anchors.arm)
+    )
+
+
+def _planned(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
+    if timepoint.kind == "baseline":
+        return _baseline(timepoint, anchors)
+    anchor_on = _anchor_date(timepoint, anchors)
+    return PlannedAssessment(timepoint.code) if anchor_on is None else window(timepoint, anchor_on)
+
+
+def _baseline(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
+    """Open from consent; randomisation closes it. Without a known consent nothing can be said of it."""
+    consent_on, closes_on = anchors.consent_on, anchors.randomized_on
+    if consent_on is None:
+        return PlannedAssessment(timepoint.code)
+    if closes_on is not None:
+        closes_on = max(closes_on, consent_on)  # a randomisation dated before consent must not turn the window round
+    return PlannedAssessment(timepoint.code, 1, consent_on, consent_on, consent_on, closes_on, closes_on)
+
+
+def _anchor_date(timepoint: TimePoint, anchors: Anchors) -> date | None:
+    dates = {
+        "consent": anchors.consent_on,
+        "randomization": anchors.randomized_on,
+        "surgery": anchors.surgery_on,
+        "progression": anchors.progression_on,
+    }
+    return dates.get(timepoint.anchor)
+
+
+def already_closed(planned: Window, *, today: date) -> bool:
+    """True if the window (with its grace) was over before `today`: nobody could have been asked, which is the system's
+    reason `registered_after_window` and never the patient's fault."""
+    return planned.late_until is not None and planned.late_until < today
+
+
+def open_instant(day: date, zone: tzinfo) -> datetime:
+    """00:00 local time of `day`, in UTC; where the clock skips midnight, the moment it does so."""
+    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+
+
+def close_instant(day: date, zone: tzinfo) -> datetime:
+    """The local midnight that ends `day`, in UTC: a window closing on `day` is open until just before it."""
+    return open_instant(day + timedelta(days=1), zone)
+
+
+def hours_in(day: date, zone: tzinfo) -> float:
+    """How long `day` lasts there: 24, or 23 and 25 when the clock is changed."""
+    return (close_instant(day, zone) - open_instant(day, zone)).total_seconds() / 3600
+
+
+def study_day(day: date, randomized_on: date) -> int:
+    """Day 1 is the day of randomisation and day -1 the one before it: there is no day zero."""
+    distance = (day - randomized_on).days
+    return distance + 1 if distance >= 0 else distance
