@@ -1,1 +1,29 @@
-"""proapp."""
+"""proapp: electronic patient-reported outcomes for clinical trials, self-hosted."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from proapp.version import __version__
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from proapp.config import Settings
+    from proapp.runtime import Runtime
+
+__all__ = ["__version__", "create_app"]
+
+
+def create_app(settings: Settings | None = None, *, runtime: Runtime | None = None) -> Flask:
+    """The web face. Settings come from the environment unless given; a ready runtime may be handed in.
+
+    Raises SettingsError, DefinitionError or UnsafeDatabase: it does not start on a faulty file or an unsafe database.
+    """
+    # Imported here so that `proapp score` and `proapp schedule` work on files without loading Flask or SQLAlchemy.
+    from proapp.config import read_settings
+    from proapp.runtime import build_runtime
+    from proapp.web.app import make_app
+
+    return make_app(runtime or build_runtime(settings or read_settings(os.environ)))

@@ -1,0 +1,336 @@
+"""The tables: facts only.
+
+Whether an assessment is open, late or missed, its scores and every rate are derived when asked for. The plan
+(`Assessment`) is the one derived thing with rows: it makes the expected denominator something SQL can count.
+Tables in APPEND_ONLY refuse UPDATE and DELETE by triggers on both engines (see migrations).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from proapp.db.types import Instant, Payload
+
+APPEND_ONLY = ("participant_event", "answer", "assessment_event", "missed_reason", "contact_attempt", "audit_event")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant, dict[str, Any]: Payload}
+
+
+class Installation(Base):
+    """What this database is: `kind` is demo or live, so that a demonstration never touches real data."""
+
+    __tablename__ = "installation"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class StudyVersion(Base):
+    """The text of each study file that was ever in force here."""
+
+    __tablename__ = "study_version"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[str] = mapped_column(String(40))
+    content_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    text: Mapped[str] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+
+
+# --- people who work here -------------------------------------------------------------------------------------------
+
+
+class StaffUser(Base):
+    """One person, one account; an e-mail address is never given to somebody else later."""
+
+    __tablename__ = "staff_user"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)  # lower case
+    name: Mapped[str] = mapped_column(String(120))
+    role: Mapped[str] = mapped_column(String(20))
+    language: Mapped[str] = mapped_column(String(5), default="sv")
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    totp_sealed: Mapped[bytes | None]
+    totp_last_step: Mapped[int | None]
+    created_at: Mapped[datetime]
+    suspended_at: Mapped[datetime | None]
+
+
+class StaffSite(Base):
+    __tablename__ = "staff_site"
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), primary_key=True)
+    site_code: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class StaffInvitation(Base):
+    """A one-time code with which a new person (or one who lost the phone) chooses password and second factor."""
+
+    __tablename__ = "staff_invitation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    lookup: Mapped[str] = mapped_column(String(64), index=True)
+    code_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuthSession(Base):
+    """A signed-in browser. The cookie holds an opaque token; the row holds only its hash.
+
+    kind: patient | patient_pending (code given, PIN not yet) | device (a phone that leads straight to the PIN) | staff |
+    staff_pending (password given, TOTP not yet).
+    """
+
+    __tablename__ = "auth_session"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"), index=True)
+    participant_id: Mapped[int | None] = mapped_column(ForeignKey("participant.id"), index=True)
+    device: Mapped[str] = mapped_column(String(80), default="")
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]  # last time the password or PIN was given
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(40))
+
+
+class SignInAttempt(Base):
+    """Counted in the database so that limits hold over any number of processes. Subjects are keyed hashes."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        Index("ix_sign_in_attempt_subject", "kind", "subject", "at"),
+        Index("ix_sign_in_attempt_address", "kind", "address", "at"),
+        Index("ix_sign_in_attempt_at", "kind", "at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))  # patient_code | patient_pin | staff_password | staff_totp | setup
+    subject: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    succeeded: Mapped[bool]
+
+
+# --- participants ---------------------------------------------------------------------------------------------------
+
+
+class Participant(Base):
+    __tablename__ = "participant"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[str] = mapped_column(String(40), unique=True)
+    site_code: Mapped[str] = mapped_column(String(20), index=True)
+    language: Mapped[str] = mapped_column(String(5))
+    enrolled_at: Mapped[datetime]
+    enrolled_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class Contact(Base):
+    """Contact data, apart from the research data and sealed with a key that the database does not hold."""
+
+    __tablename__ = "contact"
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), primary_key=True)
+    sealed: Mapped[bytes]  # JSON {"mobile": E.164 | null, "email": … | null}
+    channel: Mapped[str] = mapped_column(String(10))  # sms | email | letter
+    mobile_index: Mapped[str | None] = mapped_column(String(64), index=True)  # keyed hash, to find a number used twice
+    updated_at: Mapped[datetime]
+    updated_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class ParticipantEvent(Base):
+    """What happened to a participant. A correction is a new row that supersedes the old one.
+
+    type: pro_consent | randomized {"arm": …} | pro_stop | trial_withdrawal {"data_use": …} | death | off_treatment |
+    surgery | progression | lost_to_follow_up | revoked (supersedes an event that was recorded by mistake).
+    """
+
+    __tablename__ = "participant_event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), index=True)
+    type: Mapped[str] = mapped_column(String(30))
+    effective_on: Mapped[date]
+    effective_time: Mapped[time | None]  # local to the site
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str | None] = mapped_column(Text)
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("participant_event.id"), unique=True)
+    recorded_at: Mapped[datetime]
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class ActivationCode(Base):
+    """The personal code of a printed sheet. Activates once; later it opens another device only with the PIN."""
+
+    __tablename__ = "activation_code"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), index=True)
+    lookup: Mapped[str] = mapped_column(String(64), index=True)
+    code_hash: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class PatientPin(Base):
+    __tablename__ = "patient_pin"
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), primary_key=True)
+    pin_hash: Mapped[str] = mapped_column(String(200))
+    set_at: Mapped[datetime]
+
+
+# --- assessments and answers ----------------------------------------------------------------------------------------
+
+
+class Assessment(Base):
+    """One expected assessment. Dates are null while the anchor is unknown. There is no status column."""
+
+    __tablename__ = "assessment"
+    __table_args__ = (
+        UniqueConstraint("participant_id", "timepoint", "occurrence"),
+        Index("ix_assessment_late_until", "late_until"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    timepoint: Mapped[str] = mapped_column(String(20))
+    occurrence: Mapped[int] = mapped_column(default=1)
+    protocol_version: Mapped[str] = mapped_column(String(40))
+    anchor_on: Mapped[date | None]
+    target_on: Mapped[date | None]
+    opens_on: Mapped[date | None]
+    closes_on: Mapped[date | None]
+    late_until: Mapped[date | None]
+    extension_until: Mapped[date | None]
+    cancelled_reason: Mapped[str | None] = mapped_column(String(40))
+    planned_at: Mapped[datetime]
+
+
+class ResponseSet(Base):
+    """One person's set of answers to one assessment. Written once at the start and once at submission.
+
+    answered_items and valid are recorded at submission, when the answers and the packs are fixed for good; both can be
+    recomputed from the answers at any time (docs/decisions/0002-validity-at-submission.md).
+    """
+
+    __tablename__ = "response_set"
+    __table_args__ = (
+        UniqueConstraint("assessment_id", "mode"),
+        Index("ix_response_set_submitted_at", "submitted_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
+    mode: Mapped[str] = mapped_column(String(20))  # self_remote | self_clinic | paper | phone | interview | proxy
+    respondent: Mapped[str] = mapped_column(String(10))  # self | helped | proxy
+    protocol_version: Mapped[str] = mapped_column(String(40))
+    packs: Mapped[dict[str, Any]]  # {"c30": {"version": …, "hash": …, "algorithm": …}, …}
+    started_at: Mapped[datetime]
+    submitted_at: Mapped[datetime | None]
+    completed_on: Mapped[date | None]  # the local day on which the patient completed it
+    auto_submitted: Mapped[bool] = mapped_column(default=False)
+    receipt: Mapped[str | None] = mapped_column(String(20), unique=True)
+    answered_items: Mapped[int | None]
+    valid: Mapped[bool | None]
+    entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    void_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class Answer(Base):
+    """One value given to one item; the newest row of an item is its answer. kind: answered | skipped | cleared."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("response_set_id", "client_id"), Index("ix_answer_set", "response_set_id", "id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    response_set_id: Mapped[int] = mapped_column(ForeignKey("response_set.id"))
+    instrument: Mapped[str] = mapped_column(String(20))
+    item: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(10))
+    code: Mapped[int | None]
+    language: Mapped[str] = mapped_column(String(5))
+    recorded_at: Mapped[datetime]
+    client_id: Mapped[str | None] = mapped_column(String(40))
+    device_at: Mapped[datetime | None]
+    actor: Mapped[str] = mapped_column(String(20))  # patient | staff:<id>
+
+
+class AssessmentEvent(Base):
+    """type: declined | decline_undone | extended {"until": …} | voided."""
+
+    __tablename__ = "assessment_event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"), index=True)
+    type: Mapped[str] = mapped_column(String(20))
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class MissedReason(Base):
+    """Why an assessment is missing; the newest row counts."""
+
+    __tablename__ = "missed_reason"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"), index=True)
+    code: Mapped[str] = mapped_column(String(30))
+    health_related: Mapped[str] = mapped_column(String(1))  # Y | N | ?
+    avoidable: Mapped[str] = mapped_column(String(1))
+    source: Mapped[str] = mapped_column(String(10))  # patient | staff | system
+    note: Mapped[str | None] = mapped_column(Text)
+    recorded_at: Mapped[datetime]
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class ContactAttempt(Base):
+    """A call, a letter or a postponement by staff. `next_on` hides the worklist row until that day."""
+
+    __tablename__ = "contact_attempt"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))
+    method: Mapped[str] = mapped_column(String(10))  # phone | sms | email | letter | visit | none (a postponement)
+    outcome: Mapped[str] = mapped_column(String(30))
+    note: Mapped[str | None] = mapped_column(Text)
+    next_on: Mapped[date | None]
+    at: Mapped[datetime]
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+# --- audit ----------------------------------------------------------------------------------------------------------
+
+
+class AuditEvent(Base):
+    """One row for every write, hash-chained per participant (`chain` = p<id>) or for the installation (`system`)."""
+
+    __tablename__ = "audit_event"
+    __table_args__ = (UniqueConstraint("chain", "seq"), Index("ix_audit_event_at", "at"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chain: Mapped[str] = mapped_column(String(20))
+    seq: Mapped[int]
+    at: Mapped[datetime]
+    actor_kind: Mapped[str] = mapped_column(String(10))  # patient | staff | system
+    actor_id: Mapped[int | None]
+    actor_role: Mapped[str] = mapped_column(String(20))
+    action: Mapped[str] = mapped_column(String(40))
+    entity: Mapped[str] = mapped_column(String(30))
+    entity_id: Mapped[str] = mapped_column(String(40))
+    site_code: Mapped[str | None] = mapped_column(String(20), index=True)
+    details: Mapped[str] = mapped_column(Text)  # canonical JSON; the very text that is hashed
+    reason: Mapped[str | None] = mapped_column(Text)
+    prev_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))

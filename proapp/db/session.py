@@ -1,0 +1,77 @@
+"""Engines and sessions.
+
+SQLite runs in WAL with synchronous=FULL, so that an answer acknowledged is an answer on disk. A session that writes
+takes its lock at the start (BEGIN IMMEDIATE): waiting in line beats finding out at the end. PostgreSQL refuses to serve
+when its commits would be acknowledged before they are durable.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+BUSY_MILLISECONDS = 5000
+
+
+class UnsafeDatabase(Exception):
+    """The database would lose acknowledged answers, or is not at the version this program was written for."""
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `url` (sqlite:///path or postgresql://…). Opens no connection yet."""
+    parsed = make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    # hide_parameters: a failing statement must not put an answer or a contact into a log line.
+    return create_engine(parsed, pool_size=5, max_overflow=5, pool_timeout=5, pool_pre_ping=True, hide_parameters=True)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # SQLAlchemy's "begin" event decides how a transaction starts
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MILLISECONDS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("proapp_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def reading_sessions(engine: Engine) -> sessionmaker[Session]:
+    return sessionmaker(engine, autoflush=False, expire_on_commit=False)
+
+
+def writing_sessions(engine: Engine) -> sessionmaker[Session]:
+    return sessionmaker(engine.execution_options(proapp_write=True), expire_on_commit=False)
+
+
+def require_durable(engine: Engine) -> None:
+    """Raise UnsafeDatabase where a commit could be acknowledged before it is on disk."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _require(connection, "PRAGMA synchronous", {"2", "3"}, "synchronous must be FULL")
+        else:
+            for name in ("synchronous_commit", "fsync", "full_page_writes"):
+                allowed = {"on", "remote_apply", "remote_write"} if name == "synchronous_commit" else {"on"}
+                _require(connection, f"SHOW {name}", allowed, f"{name} must be on")
+
+
+def _require(connection: Connection, question: str, allowed: set[str], sentence: str) -> None:
+    found = str(connection.execute(text(question)).scalar())
+    if found not in allowed:
+        raise UnsafeDatabase(
+            f"The database setting {sentence}, but is {found}: acknowledged answers could be lost. "
+            "Change it for this database and start again."
+        )

@@ -1,0 +1,90 @@
+"""What every face of the program stands on, built once: settings, study, instruments, database, clock and keys.
+
+The web face, the worker and the command line all get the same value; nothing of it is global.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from proapp.clock import Clock, shifted_clock, system_clock
+from proapp.config import Settings
+from proapp.db.migrate import require_head
+from proapp.db.session import make_engine, reading_sessions, require_durable, writing_sessions
+from proapp.instruments.load import BUILT_IN, load_packs
+from proapp.instruments.model import Instrument
+from proapp.services.installation import require_kind
+from proapp.services.vault import Vault
+from proapp.study.load import load_study
+from proapp.study.model import Study
+
+SHIPPED_STUDY = Path(__file__).with_name("study") / "breclim2.toml"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    settings: Settings
+    study: Study
+    instruments: Mapping[str, Instrument]
+    engine: Engine
+    clock: Clock
+    vault: Vault
+
+    @cached_property
+    def reading(self) -> sessionmaker[Session]:
+        return reading_sessions(self.engine)
+
+    @cached_property
+    def writing(self) -> sessionmaker[Session]:
+        return writing_sessions(self.engine)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def load_definitions(settings: Settings) -> tuple[Study, Mapping[str, Instrument]]:
+    """The study and its packs. Raises DefinitionError with every problem of the first faulty layer."""
+    folders = [BUILT_IN, *([settings.packs_dir] if settings.packs_dir else [])]
+    instruments = load_packs(*folders)
+    return load_study(settings.study_file or SHIPPED_STUDY, instruments), instruments
+
+
+def build_runtime(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    check_database: bool = True,
+) -> Runtime:
+    """Everything ready to serve, or an error that says what to mend.
+
+    Raises DefinitionError (study or packs faulty), UnsafeDatabase (not durable, not at the head of the migrations, or
+    demonstration and real data about to mix).
+    """
+    study, instruments = load_definitions(settings)
+    engine = make_engine(settings.database_url)
+    if check_database:
+        require_durable(engine)
+        require_head(engine)
+        with reading_sessions(engine)() as session:
+            require_kind(session, demo=settings.demo)
+    return Runtime(
+        settings=settings,
+        study=study,
+        instruments=instruments,
+        engine=engine,
+        clock=clock or _clock(settings, ZoneInfo(study.time_zone)),
+        vault=Vault(settings.secret_key, settings.contact_keys, random_bytes),
+    )
+
+
+def _clock(settings: Settings, zone: ZoneInfo) -> Clock:
+    return shifted_clock(settings.today, zone) if settings.today else system_clock

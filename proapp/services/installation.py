@@ -1,0 +1,48 @@
+"""What this database is: a demonstration or a real trial, and which study files were in force.
+
+The two kinds never mix: the web face refuses to serve the one as the other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Installation, Participant, StudyVersion
+from proapp.db.session import UnsafeDatabase
+from proapp.study.model import Study
+
+
+def kind(session: Session) -> str:
+    """demo, live, or new (nothing recorded yet)."""
+    return session.scalar(select(Installation.value).where(Installation.name == "kind")) or "new"
+
+
+def mark(session: Session, *, demo: bool) -> None:
+    """Say once what this database is. Raises UnsafeDatabase when it already is the other, or holds data unmarked."""
+    wanted, found = ("demo" if demo else "live"), kind(session)
+    if found == wanted:
+        return
+    if found != "new" or (demo and session.scalar(select(func.count()).select_from(Participant))):
+        raise UnsafeDatabase(f"This database is {found} and cannot be used as {wanted}; name another database.")
+    session.execute(insert(Installation).values(name="kind", value=wanted))
+
+
+def require_kind(session: Session, *, demo: bool) -> None:
+    """Raise UnsafeDatabase unless demonstration meets demonstration and trial meets trial."""
+    found = kind(session)
+    if demo != (found == "demo"):
+        raise UnsafeDatabase(
+            "This database holds a demonstration; start with PROAPP_DEMO=1 or name another database."
+            if found == "demo"
+            else "PROAPP_DEMO=1 is set, but this database was not made by proapp demo; name another database."
+        )
+
+
+def record_study(session: Session, study: Study, text: str, *, now: datetime) -> None:
+    """Keep the text of the study file in force; the same file twice is one row."""
+    if session.scalar(select(StudyVersion.id).where(StudyVersion.content_hash == study.content_hash)) is None:
+        session.add(StudyVersion(number=study.number, content_hash=study.content_hash, text=text, recorded_at=now))
+        session.flush()

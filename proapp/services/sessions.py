@@ -1,0 +1,188 @@
+"""Signed-in browsers: rows that can be listed and ended. The cookie holds an opaque token and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from proapp.db.models import AuthSession, Participant, StaffSite, StaffUser
+from proapp.services.vault import Vault, token_hash
+
+Kind = Literal["patient", "patient_pending", "device", "staff", "staff_pending"]
+TOUCH_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    idle: timedelta
+    absolute: timedelta
+
+
+LIMITS: dict[str, Limits] = {
+    "patient": Limits(timedelta(minutes=30), timedelta(hours=12)),
+    "patient_pending": Limits(timedelta(minutes=15), timedelta(minutes=15)),
+    "device": Limits(timedelta(days=400), timedelta(days=400)),
+    "staff": Limits(timedelta(minutes=30), timedelta(hours=12)),
+    "staff_pending": Limits(timedelta(minutes=10), timedelta(minutes=10)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient whose code and PIN were right (kind patient), or only the code so far (patient_pending)."""
+
+    session_id: int
+    kind: str
+    participant_id: int
+    study_id: str
+    site_code: str
+    language: str
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A member of staff. `sites` are the site codes the person may see; None means every site."""
+
+    session_id: int
+    kind: str
+    user_id: int
+    name: str
+    email: str
+    role: str
+    language: str
+    sites: frozenset[str] | None
+    confirmed_at: datetime | None
+    last_seen_at: datetime
+
+
+ALL_SITES = frozenset({"coordinator", "monitor", "statistician", "administrator"})
+
+
+def start(
+    session: Session,
+    vault: Vault,
+    *,
+    kind: Kind,
+    now: datetime,
+    user_id: int | None = None,
+    participant_id: int | None = None,
+    device: str = "",
+) -> str:
+    """A new session row; returns the token for the cookie. Always a new token, never one that came from outside."""
+    token = vault.new_token()
+    confirmed = None if kind.endswith("pending") else now
+    session.add(
+        AuthSession(
+            token_hash=token_hash(token),
+            kind=kind,
+            user_id=user_id,
+            participant_id=participant_id,
+            device=device[:80],
+            created_at=now,
+            last_seen_at=now,
+            confirmed_at=confirmed,
+            expires_at=now + LIMITS[kind].absolute,
+        )
+    )
+    session.flush()
+    return token
+
+
+def find_patient(session: Session, token: str, *, now: datetime) -> Patient | None:
+    """The patient behind `token`, or None when it is unknown, ended, idle too long or too old. One statement."""
+    row = session.execute(
+        select(AuthSession, Participant.study_id, Participant.site_code, Participant.language)
+        .join(Participant, Participant.id == AuthSession.participant_id)
+        .where(AuthSession.token_hash == token_hash(token))
+    ).first()
+    if row is None or not _alive(row.AuthSession, now):
+        return None
+    auth: AuthSession = row.AuthSession
+    assert auth.participant_id is not None
+    return Patient(auth.id, auth.kind, auth.participant_id, row.study_id, row.site_code, row.language, auth.last_seen_at)
+
+
+def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
+    """The member of staff behind `token`, or None. One statement (sites come as rows of the same join)."""
+    rows = session.execute(
+        select(AuthSession, StaffUser, StaffSite.site_code)
+        .join(StaffUser, StaffUser.id == AuthSession.user_id)
+        .outerjoin(StaffSite, StaffSite.user_id == StaffUser.id)
+        .where(AuthSession.token_hash == token_hash(token))
+    ).all()
+    if not rows or not _alive(rows[0].AuthSession, now) or rows[0].StaffUser.suspended_at is not None:
+        return None
+    auth, user = rows[0].AuthSession, rows[0].StaffUser
+    sites = None if user.role in ALL_SITES else frozenset(row.site_code for row in rows if row.site_code)
+    return Staff(
+        auth.id, auth.kind, user.id, user.name, user.email, user.role, user.language, sites, auth.confirmed_at,
+        auth.last_seen_at,
+    )  # fmt: skip
+
+
+def _alive(auth: AuthSession, now: datetime) -> bool:
+    idle = LIMITS[auth.kind].idle
+    return auth.ended_at is None and now < auth.expires_at and now < auth.last_seen_at + idle
+
+
+def needs_touch(who: Patient | Staff, *, now: datetime) -> bool:
+    return now - who.last_seen_at >= TOUCH_AFTER
+
+
+def touch(session: Session, session_id: int, *, now: datetime) -> None:
+    """Note that the session was used. Never resurrects one that was ended meanwhile."""
+    session.execute(
+        update(AuthSession).where(AuthSession.id == session_id, AuthSession.ended_at.is_(None)).values(last_seen_at=now)
+    )
+
+
+def confirm(session: Session, session_id: int, *, now: datetime) -> None:
+    """Note that password or PIN was given again just now."""
+    session.execute(
+        update(AuthSession)
+        .where(AuthSession.id == session_id, AuthSession.ended_at.is_(None))
+        .values(last_seen_at=now, confirmed_at=now)
+    )
+
+
+def end(
+    session: Session,
+    *,
+    now: datetime,
+    reason: str,
+    session_id: int | None = None,
+    user_id: int | None = None,
+    participant_id: int | None = None,
+    keep_session_id: int | None = None,
+) -> int:
+    """End one session, or every session of a user or participant (but `keep_session_id`). Returns how many ended."""
+    if session_id is None and user_id is None and participant_id is None:
+        raise ValueError("say whose session ends")
+    query = update(AuthSession).where(AuthSession.ended_at.is_(None)).values(ended_at=now, end_reason=reason)
+    if session_id is not None:
+        query = query.where(AuthSession.id == session_id)
+    if user_id is not None:
+        query = query.where(AuthSession.user_id == user_id)
+    if participant_id is not None:
+        query = query.where(AuthSession.participant_id == participant_id)
+    if keep_session_id is not None:
+        query = query.where(AuthSession.id != keep_session_id)
+    ended: int = session.execute(query.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+    return ended
+
+
+def living(session: Session, *, now: datetime, user_id: int | None = None, participant_id: int | None = None) -> Sequence[AuthSession]:
+    """Sessions that still open something, newest use first."""
+    query = select(AuthSession).where(AuthSession.ended_at.is_(None), AuthSession.expires_at > now)
+    if user_id is not None:
+        query = query.where(AuthSession.user_id == user_id)
+    if participant_id is not None:
+        query = query.where(AuthSession.participant_id == participant_id)
+    rows = session.scalars(query.order_by(AuthSession.last_seen_at.desc())).all()
+    return [row for row in rows if _alive(row, now)]

@@ -1,0 +1,49 @@
+"""Puts the web face together. Order matters in one place only: the guard runs before every view."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from proapp.runtime import Runtime
+from proapp.web import context, errors, guard, headers, i18n, static_files, transactions
+from proapp.web.patient import blueprint as patient
+from proapp.web.public import blueprint as public
+from proapp.web.staff import blueprint as staff
+
+csrf = CSRFProtect()
+
+
+def make_app(runtime: Runtime) -> Flask:
+    app = Flask("proapp.web", root_path=str(Path(__file__).parent), static_folder=None)
+    settings = runtime.settings
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SECRET_KEY_FALLBACKS=[settings.secret_key_previous] if settings.secret_key_previous else None,
+        SESSION_COOKIE_NAME="__Host-proapp",
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=30),
+        MAX_CONTENT_LENGTH=256 * 1024,
+        MAX_FORM_PARTS=500,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a patient may rest in the middle of a questionnaire
+        WTF_CSRF_SSL_STRICT=False,  # referrers are switched off by our own Referrer-Policy
+    )
+    app.extensions["proapp"] = runtime
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    csrf.init_app(app)
+    for part in (transactions, i18n, guard, context, headers, errors, static_files):
+        part.init_app(app)
+    for blueprint in (public, patient, staff):
+        app.register_blueprint(blueprint)
+    guard.require_audiences(app)
+    return app

@@ -1,0 +1,70 @@
+"""Errors as pages: what happened, what was saved, what to do. Never a stack trace, never a value."""
+
+from __future__ import annotations
+
+import secrets
+
+import structlog
+from flask import Flask, Response, g, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from proapp.services.errors import NotFound
+
+log = structlog.get_logger()
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(NotFound, lambda error: _page(404))
+    app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(PoolTimeout, _busy)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _page(status: int, *, reference: str = "", kind: str = "") -> Response:
+    face = "staff" if request.path.startswith("/staff") else "patient"
+    page = render_template("public/error.html", status=status, kind=kind, face=face, reference=reference)
+    g.undo = True
+    return make_response(page, status)
+
+
+def _csrf(_error: CSRFError) -> Response:
+    return _page(400, kind="stale_form")
+
+
+def _http(error: HTTPException) -> Response:
+    if error.response is not None or (error.code or 500) < 400:
+        return make_response(error.get_response())
+    response = _page(error.code or 500)
+    for name, value in error.get_headers(request.environ):
+        if name in {"Allow", "Retry-After"}:
+            response.headers[name] = value
+    return response
+
+
+def _busy(error: Exception) -> Response:
+    """The database is locked or away: nothing was saved, and trying again in a moment is right."""
+    log.warning("database_unavailable", error=type(error).__name__, endpoint=request.endpoint)
+    response = _page(503, kind="busy")
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    reference = secrets.token_hex(4).upper()
+    frames = _frames(error)
+    # Type and place only: the message of an exception may quote what a person typed.
+    log.error("unexpected_error", reference=reference, error=type(error).__name__, endpoint=request.endpoint, at=frames)
+    return _page(500, reference=reference)
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames, step = [], error.__traceback__
+    while step is not None:
+        frames.append(f"{step.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{step.tb_lineno}")
+        step = step.tb_next
+    return frames[-6:]

@@ -1,0 +1,163 @@
+"""Who may open what: every route declares its audience, and a route that declares none is never served.
+
+Audiences: `anyone`; `patient` (code and PIN given); `patient_pending` (code given, PIN not yet); `staff_pending`
+(password given, second factor not yet); or staff roles by name. Site scope is not decided here but in the query layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, Response, abort, g, redirect, request, url_for
+
+from proapp.services import sessions
+from proapp.services.audit import Actor
+from proapp.services.sessions import Patient, Staff
+from proapp.web.transactions import READS, database, now, runtime
+
+ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
+PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending"})
+PATIENT_COOKIE = "__Host-proapp-patient"
+STAFF_COOKIE = "__Host-proapp-staff"
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class UndeclaredRoute(Exception):
+    """A view has no audience: the app does not start."""
+
+
+def audience(*names: str) -> Callable[[View], View]:
+    """Declare who may open a view: one plain audience, or any number of staff roles."""
+    allowed = frozenset(names)
+    if not (allowed <= ROLES or (len(allowed) == 1 and allowed <= PLAIN)) or not allowed:
+        raise UndeclaredRoute(f"not an audience: {sorted(allowed)}")
+
+    def declare(view: View) -> View:
+        view.audience = allowed  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def require_audiences(app: Flask) -> None:
+    """Raise UndeclaredRoute naming every view without an audience."""
+    missing = [name for name, view in app.view_functions.items() if not getattr(view, "audience", None)]
+    if missing:
+        raise UndeclaredRoute(f"views without an audience: {', '.join(sorted(missing))}")
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_guard)
+
+
+def _guard() -> Response | None:
+    if request.endpoint is None:
+        return None  # no such address: Flask answers 404 itself
+    view = g.get("view") or _view(request.endpoint)
+    allowed: frozenset[str] = view.audience
+    if allowed == {"anyone"}:
+        return None
+    if allowed <= {"patient", "patient_pending"}:
+        return _guard_patient(allowed)
+    return _guard_staff(allowed)
+
+
+def _view(endpoint: str) -> Any:
+    from flask import current_app
+
+    return current_app.view_functions[endpoint]
+
+
+def _guard_patient(allowed: frozenset[str]) -> Response | None:
+    who = find_patient()
+    if who is None:
+        return _away("patient.code")
+    if who.kind not in allowed:
+        return _away("patient.pin" if who.kind == "patient_pending" else "patient.home")
+    _touch(who)
+    return None
+
+
+def _guard_staff(allowed: frozenset[str]) -> Response | None:
+    who = find_staff()
+    if who is None:
+        return _away("staff.sign_in")
+    if who.kind == "staff_pending":
+        return None if allowed == {"staff_pending"} else _away("staff.second_factor")
+    if allowed == {"staff_pending"}:
+        return _away("staff.start")
+    if who.role not in allowed:
+        abort(403)
+    _touch(who)
+    return None
+
+
+def _away(endpoint: str) -> Response:
+    """To the page where the missing step is taken; 303 so that a POST is not repeated there."""
+    response = redirect(url_for(endpoint), code=303)
+    assert isinstance(response, Response)
+    return response
+
+
+def _touch(who: Patient | Staff) -> None:
+    """Note the use at most once a minute. A page that reads does it in a transaction of its own, which is short."""
+    if not sessions.needs_touch(who, now=now()):
+        return
+    if request.method in READS:
+        with runtime().writing.begin() as own:
+            sessions.touch(own, who.session_id, now=now())
+    else:
+        sessions.touch(database(), who.session_id, now=now())
+
+
+def find_patient() -> Patient | None:
+    """Who holds the patient cookie, looked up once per request."""
+    if "patient" not in g:
+        token = request.cookies.get(PATIENT_COOKIE, "")
+        g.patient = sessions.find_patient(database(), token, now=now()) if token else None
+    found: Patient | None = g.patient
+    return found
+
+
+def find_staff() -> Staff | None:
+    """Who holds the staff cookie, looked up once per request."""
+    if "staff" not in g:
+        token = request.cookies.get(STAFF_COOKIE, "")
+        g.staff = sessions.find_staff(database(), token, now=now()) if token else None
+    found: Staff | None = g.staff
+    return found
+
+
+def patient() -> Patient:
+    """The signed-in patient; only in views whose audience is a patient's."""
+    who = find_patient()
+    assert who is not None
+    return who
+
+
+def staff() -> Staff:
+    """The signed-in member of staff; only in views whose audience is staff."""
+    who = find_staff()
+    assert who is not None
+    return who
+
+
+def patient_actor() -> Actor:
+    return Actor("patient", patient().participant_id, "patient")
+
+
+def staff_actor() -> Actor:
+    return Actor("staff", staff().user_id, staff().role)
+
+
+def set_session_cookie(response: Response, name: str, token: str) -> Response:
+    """A session cookie of the browser: gone when it closes; the row on the server decides anyway."""
+    response.set_cookie(name, token, secure=True, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+def clear_session_cookie(response: Response, name: str) -> Response:
+    response.delete_cookie(name, secure=True, httponly=True, samesite="Lax", path="/")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

@@ -1,0 +1,9 @@
+"""The patient's face: tiny, calm, and complete without scripts."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("patient", __name__)
+
+from proapp.web.patient import home, questionnaire, sign_in  # noqa: E402, F401  the views register themselves on the blueprint above

@@ -1,0 +1,21 @@
+"""The staff face: what to do now, who has answered, who works here, and the data out."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+blueprint = Blueprint("staff", __name__, url_prefix="/staff")
+
+from proapp.web.staff import (  # noqa: E402, F401  the views register themselves on the blueprint above
+    account,
+    audit,
+    compliance,
+    enrolment,
+    events,
+    exports,
+    participants,
+    sign_in,
+    study_page,
+    users,
+    work,
+)

@@ -1,0 +1,88 @@
+"""Style sheets, scripts and icons: read once, compressed once, addressed by content.
+
+The address carries a hash of the content, so a browser keeps a file for a year and never shows a stale one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, abort, request, url_for
+
+from proapp.web.guard import audience
+
+# One style sheet per face: one request, and only one thing that a first paint waits for.
+BUNDLES = {
+    "patient.css": ("css/base.css", "css/patient.css"),
+    "staff.css": ("css/base.css", "css/staff.css"),
+}
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class MissingFolder(Exception):
+    """static/ or translations/ is neither inside the installed package nor beside it."""
+
+
+def beside(name: str) -> Path:
+    """The folder `name`, inside the package when installed, next to it in a checkout."""
+    for folder in (PACKAGE / name, PACKAGE.parent / name):
+        if folder.is_dir():
+            return folder
+    raise MissingFolder(f"the folder {name}/ is missing: reinstall proapp")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    content: bytes
+    compressed: bytes
+    media_type: str
+    version: str
+
+
+def _read(folder: Path) -> dict[str, File]:
+    contents = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+    for bundle, parts in BUNDLES.items():
+        contents[bundle] = b"\n".join(contents.pop(part) if part != "css/base.css" else contents[part] for part in parts)
+    return {name: _file(name, content) for name, content in contents.items()}
+
+
+def _file(name: str, content: bytes) -> File:
+    media_type = {".js": "text/javascript", ".css": "text/css"}.get(Path(name).suffix) or mimetypes.guess_type(name)[0]
+    version = hashlib.sha256(content).hexdigest()[:10]
+    return File(content, gzip.compress(content, mtime=0), media_type or "application/octet-stream", version)
+
+
+def init_app(app: Flask) -> None:
+    files = _read(beside("static"))
+
+    @audience("anyone")
+    def static(version: str, filename: str) -> Response:
+        file = files.get(filename)
+        if file is None:
+            abort(404)
+        response = Response(mimetype=file.media_type)
+        if "gzip" in request.accept_encodings and len(file.compressed) < len(file.content):
+            response.set_data(file.compressed)
+            response.headers["Content-Encoding"] = "gzip"
+        else:
+            response.set_data(file.content)
+        response.headers["Vary"] = "Accept-Encoding"
+        # An old address (a page from before an upgrade) still answers, but is not kept.
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if version == file.version else "no-cache"
+        )
+        return response
+
+    def static_url(filename: str) -> str:
+        return url_for("static", version=files[filename].version, filename=filename)
+
+    app.add_url_rule("/static/<version>/<path:filename>", "static", static)
+    app.jinja_env.globals["static_url"] = static_url

@@ -1,0 +1,72 @@
+"""One database session and at most one commit per request, here and nowhere else.
+
+GET and HEAD read and never commit. A POST commits once, after the view and before the first byte of the answer leaves:
+the thank-you page cannot overtake the data. A view that raises, or answers 5xx, leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy.orm import Session
+
+from proapp.clock import local_date
+from proapp.runtime import Runtime
+
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class DirtySession(AssertionError):
+    """A page that may only read has changed something."""
+
+
+def init_app(app: Flask) -> None:
+    app.after_request(_commit)
+    app.teardown_request(_close)
+
+
+def runtime() -> Runtime:
+    found: Runtime = current_app.extensions["proapp"]
+    return found
+
+
+def database() -> Session:
+    """The request's session; opened at first use, writing for POST, reading otherwise."""
+    if "database" not in g:
+        factory = runtime().reading if request.method in READS else runtime().writing
+        g.database = factory()
+    session: Session = g.database
+    return session
+
+
+def now() -> datetime:
+    """One moment per request, so that everything it writes carries the same time."""
+    if "now" not in g:
+        g.now = runtime().clock()
+    moment: datetime = g.now
+    return moment
+
+
+def today(time_zone: str | None = None) -> date:
+    """The local date of this request in `time_zone` (the study's unless a site's is given)."""
+    return local_date(now(), ZoneInfo(time_zone or runtime().study.time_zone))
+
+
+def _commit(response: Response) -> Response:
+    session: Session | None = g.get("database")
+    if session is None:
+        return response
+    if request.method in READS:
+        if session.new or session.dirty or session.deleted:
+            raise DirtySession(request.endpoint)
+    elif response.status_code < 500 and not g.get("undo", False):
+        session.commit()
+    return response
+
+
+def _close(_error: BaseException | None) -> None:
+    session: Session | None = g.pop("database", None)
+    if session is not None:
+        session.close()
