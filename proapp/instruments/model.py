@@ -1,7 +1,8 @@
 """An instrument as frozen values: items, response sets, gates, scales and the words of each language.
 
-A pack is read once at start-up and shared by every request, so nothing here may change afterwards and lookups must cost nothing.
-Structure is common to all languages; wording is kept apart, so that a translation can never alter what a score means.
+A pack is read once at start-up and shared by every request, so nothing here may change afterwards and lookups must cost
+nothing. Structure is common to all languages; wording is kept apart, so that a translation can never alter what a score
+means.
 """
 
 from functools import cached_property
@@ -48,7 +49,10 @@ class Item(Value):
 
 
 class ResponseChoices(Value):
-    """The codes that may be answered: contiguous and ascending. `tiles` are rows of numbers of which only the ends carry a label."""
+    """The codes that may be answered, contiguous and ascending.
+
+    A `list` labels every code; `tiles` are a row of numbers of which only the two ends carry a label.
+    """
 
     id: Slug
     codes: Annotated[tuple[int, ...], Field(min_length=2)]
@@ -97,25 +101,36 @@ class Summary(Value):
     code: ScaleCode
     function_scales: tuple[ScaleCode, ...]
     symptom_scales: tuple[ScaleCode, ...]
-    high_is: Literal["good", "bad"] = "good"
+
+    @property
+    def high_is(self) -> Literal["good"]:
+        return "good"
 
 
 class Wording(Value):
-    """All words of one language. `notice` tells what the questionnaire is not; it is there whenever the pack is not validated."""
+    """All words of one language.
+
+    `short` are the items as they appear in the review list. `notice` tells what the questionnaire is not; it is there
+    whenever the pack is not validated.
+    """
 
     title: Text
     introduction: Text
-    notice: Text | None
+    notice: Text | None = None
     items: dict[int, str]
     short: dict[int, str]
     responses: dict[str, dict[int, str]]
-    recalls: dict[str, str]
+    recalls: dict[str, str] = {}
     scales: dict[str, str]
-    summary: Text | None
+    summary: Text | None = None
 
 
 class Header(Value):
-    """What an instrument says about itself, apart from its items and scales. `minutes` is the time an average patient needs."""
+    """What an instrument says about itself, apart from its items and scales.
+
+    `core` marks the questionnaire that modules are added to; `minutes` is the time an average patient needs; `source`
+    and `population` say where structure and scoring come from and for whom they were shown to work.
+    """
 
     code: PackCode
     version: Text

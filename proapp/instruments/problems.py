@@ -1,7 +1,8 @@
 """What is wrong with a definition file, said once and in plain words.
 
-Study files and instrument packs are written by people who do not read tracebacks. Whatever is wrong is collected as a list of problems,
-each with its file, the place inside the file and one sentence, so that one reading of the list repairs the whole file.
+Study files and instrument packs are written by people who do not read tracebacks. Whatever is wrong is collected as a
+list of problems, each with its file, the place inside the file and one sentence, so that one reading of the list
+repairs the whole file.
 """
 
 from collections.abc import Iterable
