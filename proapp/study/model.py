@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 Kind = Literal["baseline", "scheduled", "event", "unscheduled"]
 Anchor = Literal["consent", "randomization", "surgery", "progression", "manual"]
@@ -138,15 +138,6 @@ class Study(Frozen):
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]
     timepoints: Annotated[tuple[TimePoint, ...], Field(min_length=1)]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _sites_take_the_zone_of_the_study(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or not isinstance(data.get("sites"), (list, tuple)):
-            return data
-        zone = data.get("time_zone")
-        sites = [{"time_zone": zone, **site} if isinstance(site, dict) and zone else site for site in data["sites"]]
-        return {**data, "sites": sites}
-
     def site(self, code: str) -> Site:
         """The site of that code; KeyError if the study has none."""
         return self._sites[code]
@@ -197,6 +188,17 @@ class Study(Frozen):
         return re.fullmatch(self.id_pattern, study_id) is not None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Self:
-        """The study that the parsed TOML states; pydantic.ValidationError lists what is wrong with its shape."""
-        return cls.model_validate(dict(data))
+    def of(cls, said: Mapping[str, Any]) -> Self:
+        """The study that parsed TOML states; pydantic.ValidationError lists what is wrong with its shape.
+
+        Read by the strict rules for JSON: lists may become tuples, but "3" is never taken for 3 nor 2020 for a date.
+        """
+        return cls.model_validate_json(json.dumps(_with_zones(said), default=str), strict=True)
+
+
+def _with_zones(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A site that names no time zone lives in the study's."""
+    sites, zone = said.get("sites"), said.get("time_zone")
+    if not isinstance(sites, list) or zone is None:
+        return said
+    return {**said, "sites": [{"time_zone": zone, **site} if isinstance(site, dict) else site for site in sites]}

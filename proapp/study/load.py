@@ -1,0 +1,138 @@
+"""Reading study files: one file in, one checked study out, or every fault of it at once. A protocol that contradicts
+itself would only be noticed months later, by a patient, so nothing half-checked leaves this room."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from proapp.instruments.definition_file import read_toml
+from proapp.instruments.load import BUILT_IN, load_pack, load_packs
+from proapp.instruments.model import Instrument
+from proapp.instruments.problems import DefinitionError, Problem
+from proapp.study.checks import Draft, meaning_faults
+from proapp.study.model import Arm, Frozen, Site, Study, TimePoint
+
+BRECLIM2 = Path(__file__).parent / "breclim2.toml"
+STRUCTURE = "instrument.toml"
+TABLES = ("sites", "arms", "timepoints")
+SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "string_type": "must be a text",
+    "string_too_short": "must not be empty",
+    "string_too_long": "is longer than {max_length} characters",
+    "string_pattern_mismatch": "has characters, or a length, that are not allowed here (allowed: {pattern})",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "date_type": "must be a date such as 2019-12-02",
+    "date_parsing": "is not a date; write it as in 2019-12-02",
+    "date_from_datetime_parsing": "is not a date; write it as in 2019-12-02",
+    "date_from_datetime_inexact": "must be a date without a time of day",
+    "tuple_type": "must be a list",
+    "mapping_type": "must be a table with one text for each language",
+    "dict_type": "must be a table with one text for each language",
+    "model_type": "must be a table",
+    "literal_error": "must be {expected}",
+    "too_short": "must have at least one entry",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "value_error": "{error}",
+}
+Entry = TypeVar("Entry", bound=Frozen)
+
+
+def load_study(path: Path, instruments: Mapping[str, Instrument]) -> Study:
+    """The study that the file at `path` states, asking only for packs that are among `instruments`.
+
+    Raises DefinitionError with all of its problems.
+    """
+    said = read_toml(path)
+    if isinstance(said, Problem):
+        raise DefinitionError([said])
+    faults = list(_shape_faults(said))
+    faults.extend(meaning_faults(_draft(said), instruments))
+    if faults:
+        raise DefinitionError(Problem(str(path), place, sentence) for place, sentence in faults)
+    return Study.of(said)
+
+
+def check_files(paths: Sequence[Path], *, packs_dir: Path | None = None) -> list[Problem]:
+    """Every problem of these study files, packs (a folder, or a file in it) and folders of packs.
+
+    Study files are checked against the shipped packs and those of `packs_dir`, which are reported only where named.
+    """
+    return [problem for path in paths for problem in _file_problems(path, packs_dir)]
+
+
+def _file_problems(path: Path, packs_dir: Path | None) -> tuple[Problem, ...]:
+    try:
+        if path.is_dir():
+            _ = load_pack(path) if (path / STRUCTURE).is_file() else load_packs(path)
+        elif path.name == STRUCTURE or path.name.startswith("wording."):
+            load_pack(path.parent)
+        else:
+            load_study(path, load_packs(*filter(None, (BUILT_IN, packs_dir))))
+    except DefinitionError as error:
+        return error.problems
+    return ()
+
+
+def _shape_faults(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with keys, types and single values."""
+    try:
+        Study.of(said)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False):
+            context = {key: str(value) for key, value in fault.get("ctx", {}).items()}
+            template = SENTENCES.get(fault["type"])
+            yield _place(fault["loc"], said), template.format(**context) if template else fault["msg"]
+
+
+def _place(location: tuple[int | str, ...], said: Mapping[str, Any]) -> str:
+    """`timepoints[m06].before_days`: entries of a list by their code where they have one, else counted from 1."""
+    place = ""
+    here: Any = said
+    for part in location:
+        if isinstance(part, int):
+            here = here[part]
+            place += f"[{_name(here, part)}]"
+        elif part != "[key]":
+            here = here.get(part) if isinstance(here, dict) else None
+            place += f".{part}" if place else part
+    return place
+
+
+def _name(entry: object, index: int) -> object:
+    code = entry.get("code") if isinstance(entry, dict) else None
+    return code if isinstance(code, str) and code else index + 1
+
+
+def _draft(said: Mapping[str, Any]) -> Draft:
+    """Whatever in the file can be understood, so that one misspelt key does not hide the faults beyond it."""
+    return Draft(
+        said={key: value for key, value in said.items() if key not in TABLES},
+        sites=_entries(Site, said, "sites"),
+        arms=_entries(Arm, said, "arms"),
+        timepoints=_entries(TimePoint, said, "timepoints"),
+    )
+
+
+def _entries(model: type[Entry], said: Mapping[str, Any], table: str) -> tuple[tuple[str, Entry], ...]:
+    listed = said.get(table)
+    found = []
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(entry, dict):
+            known = {key: value for key, value in entry.items() if key in model.model_fields}
+            zone = {"time_zone": "UTC"} if model is Site else {}
+            try:
+                value = model.model_validate_json(json.dumps({**zone, **known}, default=str), strict=True)
+            except ValidationError:
+                continue
+            found.append((f"{table}[{_name(entry, index)}]", value))
+    return tuple(found)
