@@ -176,25 +176,22 @@ def _neighbour_faults(draft: Draft) -> Faults:
                 for place, timepoint in draft.timepoints
                 if timepoint.anchor == anchor and timepoint.kind in ("scheduled", "event") and timepoint.is_for(arm)
             ]
-            for (_, earlier), (place, later) in pairwise(row):
-                found.update(dict.fromkeys(_pair_faults(earlier, place, later)))
+            for earlier, later in pairwise(row):
+                found.update(dict.fromkeys(_pair_faults(earlier, later)))
     yield from found
 
 
-def _pair_faults(earlier: TimePoint, place: str, later: TimePoint) -> Faults:
-    gaps = [there - here for here, there in zip(_targets(earlier), _targets(later), strict=True)]
-    gap = min(gaps)
+def _pair_faults(before: tuple[str, TimePoint], after: tuple[str, TimePoint]) -> Faults:
+    (_, earlier), (place, later) = before, after
+    gap = min(there - here for here, there in zip(_targets(earlier), _targets(later), strict=True))
     if gap <= 0:
         yield f"{place}.months", f"is not after {earlier.code}, the time point before it; put them in order of time"
         return
-    for timepoint in (earlier, later):
+    for here, timepoint in (before, after):
         length = timepoint.before_days + timepoint.after_days + 1
         if length > gap:
-            yield (
-                place,
-                f"the window of {timepoint.code} is {_days(length)} long, longer than the {_days(gap)} "
-                f"that can lie between {earlier.code} and {later.code}",
-            )
+            between = f"the {_days(gap)} that can lie between {earlier.code} and {later.code}"
+            yield here, f"the window is {_days(length)} long, longer than {between}"
     overlap = earlier.after_days + earlier.grace_days + later.before_days - gap + 1
     if overlap > 0:
         yield (
@@ -218,18 +215,18 @@ def _month_lengths(months: int) -> tuple[int, ...]:
 
 
 def _instrument_faults(draft: Draft, instruments: Mapping[str, Instrument]) -> Faults:
-    demo = draft.said.get("demo") is True
+    """Each pack is reported where it is first named."""
+    first: dict[str, str] = {}
     for place, timepoint in draft.timepoints:
-        for code in dict.fromkeys(timepoint.instruments):
-            pack = instruments.get(code)
-            if pack is None:
-                yield f"{place}.instruments", f'names "{code}", but there is no pack of that code'
-                continue
-            missing = [language for language in draft.languages if language not in pack.languages]
-            if missing:
-                yield f"{place}.instruments", f'names "{code}", which has no wording in {", ".join(missing)}'
-            if not demo and not pack.licence.reference:
-                yield (
-                    f"{place}.instruments",
-                    f'names "{code}", a pack without a licence reference; only a study with demo = true may use it',
-                )
+        for code in timepoint.instruments:
+            first.setdefault(code, f"{place}.instruments")
+    for code, place in first.items():
+        pack = instruments.get(code)
+        if pack is None:
+            yield place, f'names "{code}", but there is no pack of that code'
+            continue
+        missing = [language for language in draft.languages if language not in pack.languages]
+        if missing:
+            yield place, f'names "{code}", which has no wording in {", ".join(missing)}'
+        if draft.said.get("demo", False) is False and not pack.licence.reference:
+            yield place, f'names "{code}", a pack without a licence reference; only a study with demo = true may use it'

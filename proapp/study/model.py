@@ -24,14 +24,14 @@ DeathBefore = Literal["opens", "target", "closes"]
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as problem:
-        raise ValueError(f"no time zone is called {name!r}; write one such as Europe/Stockholm") from problem
+    except (KeyError, OSError, ValueError) as problem:
+        raise ValueError(f'"{name}" is not a time zone; write one such as Europe/Stockholm') from problem
     return name
 
 
 def _reachable(phone: str) -> str:
     if not re.fullmatch(r"[0-9+() \u2010-\u2013-]{5,30}", phone) or sum(map(str.isdigit, phone)) < 5:
-        raise ValueError(f"{phone!r} is not a telephone number a patient could ring")
+        raise ValueError(f'"{phone}" is not a telephone number a patient could ring')
     return phone
 
 
@@ -39,7 +39,7 @@ def _regular(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as problem:
-        raise ValueError(f"not a regular expression: {problem}") from problem
+        raise ValueError(f"is not a regular expression: {problem}") from problem
     return pattern
 
 
@@ -197,8 +197,12 @@ class Study(Frozen):
 
 
 def _with_zones(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A site that names no time zone lives in the study's."""
+    """A site that names no time zone lives in the study's; a faulty one of the study is reported once, not by site."""
     sites, zone = said.get("sites"), said.get("time_zone")
-    if not isinstance(sites, list) or zone is None:
+    if not isinstance(sites, list):
         return said
+    try:
+        _known_zone(str(zone))
+    except ValueError:
+        zone = "UTC"
     return {**said, "sites": [{"time_zone": zone, **site} if isinstance(site, dict) else site for site in sites]}
