@@ -176,6 +176,11 @@ class Instrument(Header):
         return {item.number: self.responses[item.responses] for item in self.items}
 
     @cached_property
+    def gates(self) -> tuple[tuple[int, Gate], ...]:
+        """The gated items, as (number, gate) in the order in which they are asked."""
+        return tuple((item.number, item.gate) for item in self.items if item.gate is not None)
+
+    @cached_property
     def scales_by_code(self) -> dict[str, Scale]:
         return {scale.code: scale for scale in self.scales}
 
