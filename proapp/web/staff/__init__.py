@@ -13,6 +13,7 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     enrolment,
     events,
     exports,
+    frame,
     participants,
     sign_in,
     study_page,

@@ -1,0 +1,81 @@
+"""The frame of every staff page: who may go where, derived from the audiences the views declare themselves.
+
+There is no second table of roles here, so a menu can neither offer a page that the guard refuses nor hide one it allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app, request, url_for
+from flask_babel import lazy_gettext
+
+from proapp.web.guard import find_staff
+from proapp.web.staff import blueprint
+
+# endpoint, label, and the other endpoints that lie below it.
+PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
+    ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason"})),
+    (
+        "staff.participants",
+        lazy_gettext("Participants"),
+        frozenset(
+            {
+                "staff.participant",
+                "staff.enrol",
+                "staff.randomise",
+                "staff.sheet",
+                "staff.contact",
+                "staff.events",
+                "staff.correct_randomisation",
+                "staff.log_contact",
+            }
+        ),
+    ),
+    ("staff.compliance", lazy_gettext("Compliance"), frozenset()),
+    ("staff.exports", lazy_gettext("Export"), frozenset()),
+    ("staff.audit", lazy_gettext("Audit"), frozenset()),
+    ("staff.users", lazy_gettext("Users"), frozenset()),
+    ("staff.study_page", lazy_gettext("Study"), frozenset()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry of the menu. `current`: page (this very page), true (a page below it) or empty."""
+
+    address: str
+    label: str
+    current: str
+
+
+@blueprint.app_context_processor
+def _frame() -> Mapping[str, Any]:
+    return {"has_page": has_page, "may_open": may_open, "navigation": navigation}
+
+
+def has_page(endpoint: str) -> bool:
+    return endpoint in current_app.view_functions
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether the signed-in member of staff may open `endpoint`; False for strangers and for a page that is not there."""
+    who, view = find_staff(), current_app.view_functions.get(endpoint)
+    return who is not None and who.kind == "staff" and view is not None and who.role in getattr(view, "audience", ())
+
+
+def navigation() -> list[Place]:
+    """The menu of the person signed in, in one order for everybody."""
+    return [
+        Place(url_for(endpoint), str(label), _current(endpoint, below))
+        for endpoint, label, below in PLACES
+        if may_open(endpoint)
+    ]
+
+
+def _current(endpoint: str, below: frozenset[str]) -> str:
+    if request.endpoint == endpoint:
+        return "page"
+    return "true" if request.endpoint in below else ""
