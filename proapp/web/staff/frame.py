@@ -1,6 +1,6 @@
 """The frame of every staff page: who may go where, derived from the audiences the views declare themselves.
 
-There is no second table of roles here, so a menu can neither offer a page that the guard refuses nor hide one it allows.
+There is no second table of roles here, so a menu neither offers a page that the guard refuses nor hides one it allows.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def has_page(endpoint: str) -> bool:
 
 
 def may_open(endpoint: str) -> bool:
-    """Whether the signed-in member of staff may open `endpoint`; False for strangers and for a page that is not there."""
+    """Whether the member of staff signed in may open `endpoint`; False for strangers and for absent pages."""
     who, view = find_staff(), current_app.view_functions.get(endpoint)
     return who is not None and who.kind == "staff" and view is not None and who.role in getattr(view, "audience", ())
 
