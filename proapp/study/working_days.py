@@ -1,0 +1,41 @@
+"""Swedish working days, computed: a window that closes on Easter Monday has to be rung about on Maundy Thursday."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from functools import lru_cache
+
+FIXED = ((1, 1), (1, 6), (5, 1), (6, 6), (12, 24), (12, 25), (12, 26), (12, 31))  # with the eves clinics close on
+
+
+def easter_sunday(year: int) -> date:
+    """Western Easter of a Gregorian year (the algorithm published anonymously in Nature, 20 April 1876)."""
+    golden = year % 19
+    century, rest = divmod(year, 100)
+    leap, century_rest = divmod(century, 4)
+    correction = (century - (century + 8) // 25 + 1) // 3
+    epact = (19 * golden + century - leap - correction + 15) % 30
+    quarter, quarter_rest = divmod(rest, 4)
+    weekday = (32 + 2 * century_rest + 2 * quarter - epact - quarter_rest) % 7
+    shift = (golden + 11 * epact + 22 * weekday) // 451
+    month, day = divmod(epact + weekday - 7 * shift + 114, 31)
+    return date(year, month, day + 1)
+
+
+@lru_cache
+def holidays(year: int) -> frozenset[date]:
+    """Days other than Saturdays and Sundays on which Swedish clinics are closed: public holidays, and the eves of
+    midsummer, Christmas and New Year. (All Saints' and Midsummer Day are Saturdays, Whit Sunday is a Sunday.)"""
+    easter = easter_sunday(year)
+    moving = {easter + timedelta(days=days) for days in (-2, 1, 39)}  # Good Friday, Easter Monday, Ascension
+    midsummer_eve = next(day for day in (date(year, 6, number) for number in range(19, 26)) if day.weekday() == 4)
+    return frozenset({date(year, month, day) for month, day in FIXED} | moving | {midsummer_eve})
+
+
+def is_working_day(day: date) -> bool:
+    return day.weekday() < 5 and day not in holidays(day.year)
+
+
+def working_days_left(today: date, last: date) -> int:
+    """Working days after `today` up to and including `last`."""
+    return sum(is_working_day(today + timedelta(days=days)) for days in range(1, (last - today).days + 1))
