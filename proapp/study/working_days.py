@@ -36,6 +36,13 @@ def is_working_day(day: date) -> bool:
     return day.weekday() < 5 and day not in holidays(day.year)
 
 
-def working_days_left(today: date, last: date) -> int:
-    """Working days after `today` up to and including `last`."""
-    return sum(is_working_day(today + timedelta(days=days)) for days in range(1, (last - today).days + 1))
+@lru_cache
+def horizon(today: date, working_days: int) -> date:
+    """The last day with at most that many working days after `today` up to and including it."""
+    day = today
+    while True:
+        following = day + timedelta(days=1)
+        working_days -= is_working_day(following)
+        if working_days < 0:
+            return day
+        day = following

@@ -1,16 +1,15 @@
-"""Who needs a call today, and why: one plain reason a row, in an order that loses least. The ranking is fixed and can be
-explained; it knows facts about one participant and a date, and nothing of tables or pages."""
+"""Who needs a call today, and why: one plain reason a row, in an order that loses least. The ranking is fixed and can
+be explained; it knows facts about one participant and a date, and nothing of tables or pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from proapp.study.model import Study
 from proapp.study.status import AssessmentFacts, State, days_left, is_overdue, is_waiting
-from proapp.study.working_days import working_days_left
 
 Reason = Literal[
     "baseline_incomplete",
@@ -111,7 +110,7 @@ def _items(case: Case, *, today: date, study: Study) -> Iterator[WorkItem]:
             yield min(calls, key=_urgency)
     for task in case.tasks:
         if _needs_reason(task) and not _is_hidden(task, today=today):
-            yield _item("reason_needed", case, task, closed_on=_last_day(task.facts))
+            yield _item("reason_needed", case, task, closed_on=task.facts.late_until)
 
 
 def _call(case: Case, task: Task, *, today: date, study: Study) -> WorkItem | None:
@@ -120,8 +119,7 @@ def _call(case: Case, task: Task, *, today: date, study: Study) -> WorkItem | No
     reason = _call_reason(task, today=today, study=study)
     if reason is None:
         return None
-    left = days_left(task.facts, today=today)
-    last = None if left is None else date.fromordinal(today.toordinal() + left)
+    last, left = _last_day(task, today=today), days_left(task.facts, today=today)
     since = None if task.facts.target_on is None else (today - task.facts.target_on).days
     return _item(reason, case, task, last, left, attempts=task.attempts, days_due=since, idle_hours=task.idle_hours)
 
@@ -170,8 +168,10 @@ def _is_hidden(task: Task, *, today: date) -> bool:
     return task.next_set_when is None or task.next_set_when == task.state.shown
 
 
-def _last_day(facts: AssessmentFacts) -> date | None:
-    return max((day for day in (facts.late_until, facts.extension_until) if day is not None), default=None)
+def _last_day(task: Task, *, today: date) -> date | None:
+    """The last day on which what is waited for can still be given."""
+    left = days_left(task.facts, today=today)
+    return None if left is None else today + timedelta(days=left)
 
 
 def _item(
