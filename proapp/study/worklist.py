@@ -128,11 +128,8 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
     overdue = is_overdue(task.state, task.facts, today=today, study=study)
     if overdue and task.facts.kind == "baseline":
         return "baseline_incomplete"
-    left = days_left(task.facts, today=today)
-    if (
-        left is not None
-        and working_days_left(today, date.fromordinal(today.toordinal() + left)) <= CLOSING_WORKING_DAYS
-    ):
+    last = _last_day(task, today=today)
+    if last is not None and last <= horizon(today, CLOSING_WORKING_DAYS):
         return "closing_soon"
     if overdue and task.attempts == 0:
         return "overdue"
