@@ -1,4 +1,4 @@
-"""Numbered migrations, run by `proapp db`, never at start-up: a new version must not alter a trial's data by surprise."""
+"""Numbered migrations, run by `proapp db` and never at start-up: no version alters a trial's data by surprise."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Who did what, when and why: one event for every write, in the writer's transaction.
 
-Events form a hash chain per participant (and one, `system`, for the rest): hash = SHA-256 over the previous hash and the
-canonical content of the event. Changing, removing, inserting or reordering a row is found by `faults`. Cutting off the
+Events form a hash chain per participant (and one, `system`, for the rest): hash = SHA-256 over the previous hash and
+the canonical content of the event. Changing, removing, inserting or reordering a row is found by `faults`. Cutting off the
 tail, or rewriting a whole chain from some row on, can only be seen against a head kept elsewhere (`heads`).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -133,7 +133,10 @@ def record(
     if not locked and session.get_bind().dialect.name == "postgresql":
         _lock(session, participant_id)
     head = session.execute(
-        select(AuditEvent.seq, AuditEvent.hash).where(AuditEvent.chain == chain).order_by(AuditEvent.seq.desc()).limit(1)
+        select(AuditEvent.seq, AuditEvent.hash)
+        .where(AuditEvent.chain == chain)
+        .order_by(AuditEvent.seq.desc())
+        .limit(1)
     ).first()
     seq, prev_hash = (head.seq, head.hash) if head else (0, GENESIS)
     session.execute(insert(AuditEvent), chained(chain, seq, prev_hash, entries, actor=actor, now=now))
@@ -147,7 +150,7 @@ def _lock(session: Session, participant_id: int | None) -> None:
         session.execute(lock_participant.with_for_update(key_share=True))
 
 
-def heads(session: Session) -> Sequence[Row[tuple[str, int, str]]]:
+def heads(session: Session) -> Sequence[Row[str, int, str]]:
     """(chain, seq, hash) of every chain's last event: the anchors to keep somewhere else."""
     last = select(AuditEvent.chain, func.max(AuditEvent.seq).label("seq")).group_by(AuditEvent.chain).subquery()
     return session.execute(

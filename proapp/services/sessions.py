@@ -105,7 +105,9 @@ def find_patient(session: Session, token: str, *, now: datetime) -> Patient | No
         return None
     auth: AuthSession = row.AuthSession
     assert auth.participant_id is not None
-    return Patient(auth.id, auth.kind, auth.participant_id, row.study_id, row.site_code, row.language, auth.last_seen_at)
+    return Patient(
+        auth.id, auth.kind, auth.participant_id, row.study_id, row.site_code, row.language, auth.last_seen_at
+    )
 
 
 def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
@@ -177,7 +179,9 @@ def end(
     return ended
 
 
-def living(session: Session, *, now: datetime, user_id: int | None = None, participant_id: int | None = None) -> Sequence[AuthSession]:
+def living(
+    session: Session, *, now: datetime, user_id: int | None = None, participant_id: int | None = None
+) -> Sequence[AuthSession]:
     """Sessions that still open something, newest use first."""
     query = select(AuthSession).where(AuthSession.ended_at.is_(None), AuthSession.expires_at > now)
     if user_id is not None:

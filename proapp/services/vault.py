@@ -31,7 +31,10 @@ class CannotOpen(Exception):
 
 class Vault:
     def __init__(
-        self, secret_key: str, contact_keys: tuple[bytes, ...], random_bytes: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        secret_key: str,
+        contact_keys: tuple[bytes, ...],
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._pepper = hashlib.sha256(b"proapp pepper\0" + secret_key.encode()).digest()
         self._keys = contact_keys
@@ -51,7 +54,9 @@ class Vault:
         for key in self._keys:
             if _key_id(key) == sealed[1:5]:
                 try:
-                    plain: dict[str, Any] = json.loads(AESGCM(key).decrypt(sealed[5:17], sealed[17:], bound_to.encode()))
+                    plain: dict[str, Any] = json.loads(
+                        AESGCM(key).decrypt(sealed[5:17], sealed[17:], bound_to.encode())
+                    )
                 except (InvalidTag, ValueError) as error:
                     raise CannotOpen(bound_to) from error
                 return plain

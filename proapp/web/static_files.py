@@ -50,7 +50,9 @@ def _read(folder: Path) -> dict[str, File]:
         if path.is_file() and not path.name.startswith(".")
     }
     for bundle, parts in BUNDLES.items():
-        contents[bundle] = b"\n".join(contents.pop(part) if part != "css/base.css" else contents[part] for part in parts)
+        contents[bundle] = b"\n".join(
+            contents.pop(part) if part != "css/base.css" else contents[part] for part in parts
+        )
     return {name: _file(name, content) for name, content in contents.items()}
 
 

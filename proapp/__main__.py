@@ -1,0 +1,5 @@
+"""python -m proapp"""
+
+from proapp.cli import main
+
+main()

