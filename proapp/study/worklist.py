@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from proapp.study.model import Study
 from proapp.study.status import AssessmentFacts, State, days_left, is_overdue, is_waiting
+from proapp.study.working_days import horizon
 
 Reason = Literal[
     "baseline_incomplete",
