@@ -25,6 +25,7 @@ def test_sqlite_runs_in_wal_with_full_sync_and_foreign_keys(engine):
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+@pytest.mark.alters_database
 def test_a_database_that_may_lose_acknowledged_answers_is_refused(engine, database_url):
     if engine.dialect.name == "sqlite":
         careless = create_engine(database_url)

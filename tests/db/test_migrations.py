@@ -29,6 +29,7 @@ def test_revisions_are_numbered_in_a_row():
     assert revisions() == [f"{number:04d}" for number in range(1, len(revisions()) + 1)]
 
 
+@pytest.mark.alters_database
 def test_every_revision_goes_down_and_up_again_with_data_in_it(people, engine):
     person = people.participant(randomized_on=date(2026, 8, 20))
     people.answered(person, "baseline", submitted_at=datetime(2026, 8, 19, 9, tzinfo=UTC))
@@ -47,6 +48,7 @@ def test_every_revision_goes_down_and_up_again_with_data_in_it(people, engine):
         )
 
 
+@pytest.mark.alters_database
 def test_a_database_at_another_revision_is_not_served(engine):
     downgrade(engine, "base")
     with pytest.raises(UnsafeDatabase, match="proapp db upgrade"):
