@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
@@ -21,6 +22,7 @@ from proapp.study.model import Study, TimePoint
 from proapp.study.schedule import Anchors, PlannedAssessment, hours_in, is_clamped, plan
 
 COLUMNS = ("randomized_on", "timepoint", "target_on", "opens_on", "closes_on", "late_until")
+ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # of all that ISO 8601 allows, what people write
 WORDS = {
     "en": {
         "headings": ("Time point", "Target", "Opens", "Closes", "Late until", "Note"),
@@ -113,7 +115,7 @@ def _days(day: str | None, dates_file: Path | None) -> list[date]:
 def _date(text: str, where: str) -> date:
     """A date written YYYY-MM-DD, of which a century ahead can still be reckoned with."""
     try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date() if len(text) == 10 else None
+        day = date.fromisoformat(text) if ISO_DATE.fullmatch(text) else None
     except ValueError:
         day = None
     if day is None:
@@ -142,7 +144,7 @@ def _csv(rows: Iterable[Row], study: Study, lang: str) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows((row.randomized_on, row.timepoint.code, *row.dates) for row in rows)
+    writer.writerows((day, timepoint.code, *dates) for day, timepoint, *dates in rows)
     return text.getvalue()
 
 

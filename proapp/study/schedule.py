@@ -4,16 +4,16 @@ March lasts 23 hours, one in October 25, and half past midnight in Stockholm is 
 
 from __future__ import annotations
 
-from calendar import monthrange
-from dataclasses import dataclass
+from calendar import isleap
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from proapp.study.model import Study, TimePoint
 
+DAYS_IN_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
-@dataclass(frozen=True, slots=True)
-class Anchors:
+
+class Anchors(NamedTuple):
     """The local dates that time points are counted from; None while it has not happened (or is not known)."""
 
     consent_on: date | None
@@ -23,8 +23,7 @@ class Anchors:
     progression_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedAssessment:
+class PlannedAssessment(NamedTuple):
     """One assessment as planned. Dates are None while the anchor is unknown; `closes_on` and `late_until` of the
     baseline are the day of randomisation and None until then."""
 
@@ -51,8 +50,9 @@ class Window(Protocol):
 def add_months(day: date, months: int) -> date:
     """The same day of the month `months` later, or that month's last day where it is shorter."""
     index = day.month - 1 + months
-    year, month = day.year + index // 12, index % 12 + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
+    year, place = day.year + index // 12, index % 12
+    last = 29 if place == 1 and isleap(year) else DAYS_IN_MONTH[place]
+    return date(year, place + 1, min(day.day, last))
 
 
 def is_clamped(timepoint: TimePoint, anchor_on: date) -> bool:
@@ -111,13 +111,17 @@ def _baseline(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
 
 
 def _anchor_date(timepoint: TimePoint, anchors: Anchors) -> date | None:
-    dates = {
-        "consent": anchors.consent_on,
-        "randomization": anchors.randomized_on,
-        "surgery": anchors.surgery_on,
-        "progression": anchors.progression_on,
-    }
-    return dates.get(timepoint.anchor)
+    match timepoint.anchor:
+        case "randomization":
+            return anchors.randomized_on
+        case "surgery":
+            return anchors.surgery_on
+        case "progression":
+            return anchors.progression_on
+        case "consent":
+            return anchors.consent_on
+        case _:
+            return None
 
 
 def already_closed(planned: Window, *, today: date) -> bool:
