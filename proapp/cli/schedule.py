@@ -80,7 +80,9 @@ def schedule(
     if arm is not None and arm not in {known.code for known in study.arms}:
         known_arms = ", ".join(known.code for known in study.arms)
         raise click.UsageError(f'"{arm}" is not an arm of {study.code}; its arms are {known_arms}')
-    rows = (row for randomized_on in _days(day, dates_file) for row in _rows(study, randomized_on, arm))
+    days = _days(day, dates_file)
+    windows = {randomized_on: tuple(_rows(study, randomized_on, arm)) for randomized_on in set(days)}
+    rows = (row for randomized_on in days for row in windows[randomized_on])
     print_as = {"table": _table, "csv": _csv, "ics": _calendar}[layout]
     click.echo(print_as(rows, study, lang), nl=False)
 

@@ -67,16 +67,16 @@ def target_date(timepoint: TimePoint, anchor_on: date) -> date:
 
 def window(timepoint: TimePoint, anchor_on: date, *, occurrence: int = 1) -> PlannedAssessment:
     """The dates of a time point (not a baseline) whose anchor fell on `anchor_on`."""
-    target_on = target_date(timepoint, anchor_on)
-    closes_on = target_on + timedelta(days=timepoint.after_days)
+    target = target_date(timepoint, anchor_on).toordinal()
+    closes = target + timepoint.after_days
     return PlannedAssessment(
-        timepoint=timepoint.code,
-        occurrence=occurrence,
-        anchor_on=anchor_on,
-        target_on=target_on,
-        opens_on=target_on - timedelta(days=timepoint.before_days),
-        closes_on=closes_on,
-        late_until=closes_on + timedelta(days=timepoint.grace_days),
+        timepoint.code,
+        occurrence,
+        anchor_on,
+        target_on=date.fromordinal(target),
+        opens_on=date.fromordinal(target - timepoint.before_days),
+        closes_on=date.fromordinal(closes),
+        late_until=date.fromordinal(closes + timepoint.grace_days),
     )
 
 
