@@ -1,0 +1,235 @@
+"""How to reach a participant: kept apart from the research data and sealed, read only by those who have to call.
+
+Values never leave through the audit trail or a log: what is recorded is which fields changed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Literal
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Contact, Participant
+from proapp.services import audit, register
+from proapp.services.audit import Actor, Entry
+from proapp.services.errors import NotFound, Refused
+from proapp.services.vault import Vault
+
+Channel = Literal["sms", "email", "letter"]
+CHANNELS: tuple[Channel, ...] = ("sms", "email", "letter")
+ROLES = frozenset({"nurse", "investigator", "coordinator"})
+REGION = "SE"  # how a number without a country code is read
+_EMAIL = re.compile(r"[^@\s<>()\",;:]{1,64}@(?:[^@\s<>()\",;:.]+\.)+[^@\s<>()\",;:.\d]{2,63}")
+_MOBILE = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDetails:
+    """`mobile` in E.164 (+46701740605), `email` as given, and the channel the participant chose."""
+
+    channel: str
+    mobile: str | None = None
+    email: str | None = None
+
+
+def checked(channel: str, mobile: str | None, email: str | None) -> ContactDetails:
+    """The details as they are kept.
+
+    Raises Refused: channel_unknown, mobile_invalid, mobile_landline, mobile_not_mobile, email_invalid, mobile_missing
+    (the channel is sms), email_missing (the channel is email).
+    """
+    if channel not in CHANNELS:
+        raise Refused("channel_unknown")
+    details = ContactDetails(channel, parse_mobile(mobile), parse_email(email))
+    if channel == "sms" and details.mobile is None:
+        raise Refused("mobile_missing")
+    if channel == "email" and details.email is None:
+        raise Refused("email_missing")
+    return details
+
+
+def parse_mobile(typed: str | None) -> str | None:
+    """What was typed as E.164, None for nothing. Raises Refused: mobile_invalid, mobile_landline, mobile_not_mobile."""
+    text = (typed or "").strip()
+    if not text:
+        return None
+    try:
+        number = phonenumbers.parse(text, REGION)
+    except NumberParseException:
+        raise Refused("mobile_invalid") from None  # the cause would quote the number
+    if not phonenumbers.is_valid_number(number):
+        raise Refused("mobile_invalid")
+    kind = phonenumbers.number_type(number)
+    if kind not in _MOBILE:
+        raise Refused("mobile_landline" if kind == PhoneNumberType.FIXED_LINE else "mobile_not_mobile")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def parse_email(typed: str | None) -> str | None:
+    """What was typed without surrounding space, None for nothing. Raises Refused: email_invalid.
+
+    Only whether it can be an address is asked; whether it is the right one only a message can show.
+    """
+    address = (typed or "").strip()
+    if not address:
+        return None
+    if len(address) > 254 or not _EMAIL.fullmatch(address) or ".." in address or not address.isprintable():
+        raise Refused("email_invalid")
+    return address
+
+
+def written(mobile: str | None) -> str:
+    """+46701740605 as people write it, 070-174 06 05; numbers from elsewhere with their country code."""
+    if not mobile:
+        return ""
+    number = phonenumbers.parse(mobile)
+    home = number.country_code == phonenumbers.country_code_for_region(REGION)
+    return phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL if home else PhoneNumberFormat.INTERNATIONAL)
+
+
+def masked(details: ContactDetails) -> ContactDetails:
+    """Enough to recognise and too little to use: the last two digits, the first sign and the ending of the address."""
+    mobile = details.mobile and f"••• {details.mobile[-2:]}"
+    email = details.email and f"{details.email[0]}•••@•••.{details.email.rpartition('.')[2]}"
+    return ContactDetails(details.channel, mobile, email)
+
+
+def read(
+    session: Session, *, vault: Vault, study_id: str, sites: frozenset[str] | None, actor: Actor
+) -> ContactDetails:
+    """A participant's contact details. Raises NotFound, also for whoever has no business with contact data."""
+    require_role(actor)
+    participant = register.find(session, study_id=study_id, sites=sites)
+    return _opened(vault, session.get_one(Contact, participant.id))
+
+
+def require_role(actor: Actor) -> None:
+    """Raise NotFound unless this is the system itself or somebody who has to reach participants."""
+    if actor.kind != "system" and actor.role not in ROLES:
+        raise NotFound("contact")
+
+
+def add(
+    session: Session,
+    *,
+    vault: Vault,
+    participant: Participant,
+    details: ContactDetails,
+    allow_shared_mobile_reason: str | None,
+    actor: Actor,
+    now: datetime,
+) -> Entry:
+    """Keep the details of a participant just enrolled. Returns the audit entry for the caller to record.
+
+    Raises Refused: mobile_in_use, unless a reason is given; reason_too_long.
+    """
+    reason = _shared_mobile(session, vault, details.mobile, participant.id, allow_shared_mobile_reason)
+    row = Contact(participant_id=participant.id)
+    _fill(row, vault, details, actor, now)
+    session.add(row)
+    session.flush()
+    given = [name for name, value in asdict(details).items() if value is not None]
+    return Entry("contact.recorded", "contact", participant.id, {"fields": given}, reason, participant.site_code)
+
+
+def change(
+    session: Session,
+    *,
+    vault: Vault,
+    study_id: str,
+    sites: frozenset[str] | None,
+    channel: str,
+    mobile: str | None,
+    email: str | None,
+    actor: Actor,
+    now: datetime,
+    allow_shared_mobile_reason: str | None = None,
+) -> tuple[str, ...]:
+    """Replace the details; returns the names of the fields that changed, and writes nothing when none did.
+
+    Raises NotFound, and Refused as `checked` and `add` do.
+    """
+    require_role(actor)
+    participant = register.find(session, study_id=study_id, sites=sites, lock=True)
+    details = checked(channel, mobile, email)
+    row = session.get_one(Contact, participant.id)
+    changed = _differences(_opened(vault, row), details)
+    if not changed:
+        return ()
+    reason = None
+    if "mobile" in changed:
+        reason = _shared_mobile(session, vault, details.mobile, participant.id, allow_shared_mobile_reason)
+    _fill(row, vault, details, actor, now)
+    session.flush()
+    entry = Entry("contact.changed", "contact", participant.id, {"fields": changed}, reason, participant.site_code)
+    audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
+    return changed
+
+
+def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -> int:
+    """Seal every row anew that is not under the newest key; returns how many. Afterwards the old keys can be destroyed.
+
+    May be interrupted and repeated: rows already under the newest key are left alone. Raises vault.CannotOpen.
+    """
+    newest = vault.seal({}, bound_to="")[:5]  # the vault writes its version and the key's mark in front
+    rows = session.execute(select(Contact, Participant.site_code).join(Participant)).all()
+    old = [(row, site_code) for row, site_code in rows if row.sealed[:5] != newest]
+    for row, site_code in old:
+        row.sealed = _sealed(vault, row.participant_id, _opened(vault, row))
+        session.flush()
+        entry = Entry("contact.resealed", "contact", row.participant_id, {}, site_code=site_code)
+        audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id)
+    return len(old)
+
+
+def _differences(before: ContactDetails, after: ContactDetails) -> tuple[str, ...]:
+    old, new = asdict(before), asdict(after)
+    return tuple(name for name in new if new[name] != old[name])
+
+
+def _shared_mobile(
+    session: Session, vault: Vault, mobile: str | None, participant_id: int, reason: str | None
+) -> str | None:
+    """The reason for sharing, None when the number is nobody else's. Whose it is is not said: perhaps another site's."""
+    if mobile is None:
+        return None
+    others = select(Contact.participant_id).where(
+        Contact.mobile_index == _mobile_index(vault, mobile), Contact.participant_id != participant_id
+    )
+    if session.scalar(others.limit(1)) is None:
+        return None
+    given = register.optional_reason(reason)
+    if given is None:
+        raise Refused("mobile_in_use")
+    return given
+
+
+def _fill(row: Contact, vault: Vault, details: ContactDetails, actor: Actor, now: datetime) -> None:
+    row.sealed = _sealed(vault, row.participant_id, details)
+    row.channel = details.channel
+    row.mobile_index = _mobile_index(vault, details.mobile) if details.mobile else None
+    row.updated_at = now
+    row.updated_by_id = actor.id if actor.kind == "staff" else None
+
+
+def _mobile_index(vault: Vault, mobile: str) -> str:
+    return vault.keyed_hash("mobile", mobile)
+
+
+def _sealed(vault: Vault, participant_id: int, details: ContactDetails) -> bytes:
+    return vault.seal({"mobile": details.mobile, "email": details.email}, bound_to=_place(participant_id))
+
+
+def _opened(vault: Vault, row: Contact) -> ContactDetails:
+    plain = vault.open(row.sealed, bound_to=_place(row.participant_id))
+    return ContactDetails(row.channel, plain["mobile"], plain["email"])
+
+
+def _place(participant_id: int) -> str:
+    return f"contact:{participant_id}"

@@ -1,0 +1,262 @@
+"""The plan as rows: what `study.schedule.plan` says, kept in step with what happened to a participant.
+
+Written in the transaction of the event that caused it, so the expected assessments are a table that SQL can count. An
+assessment that somebody has opened keeps its dates; only the baseline's end, the day of randomisation, still follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Assessment, MissedReason, Participant, ParticipantEvent, ResponseSet
+from proapp.services import audit
+from proapp.services.audit import Actor, Entry
+from proapp.services.register import today_at
+from proapp.study import events as history
+from proapp.study.events import Event
+from proapp.study.model import Study
+from proapp.study.reasons import MISSED_REASONS
+from proapp.study.schedule import Anchors, PlannedAssessment, plan
+
+OTHER_ARM = "not_applicable_arm"
+LATE = MISSED_REASONS["registered_after_window"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """The five dates of an assessment, local to the site; all None while the anchor is unknown."""
+
+    anchor_on: date | None = None
+    target_on: date | None = None
+    opens_on: date | None = None
+    closes_on: date | None = None
+    late_until: date | None = None
+
+    @classmethod
+    def of(cls, planned: PlannedAssessment) -> Dates:
+        return cls(planned.anchor_on, planned.target_on, planned.opens_on, planned.closes_on, planned.late_until)
+
+
+NO_DATES = Dates()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An assessment as it stands. `opened`: somebody has begun to answer it, so that its dates stay."""
+
+    id: int
+    timepoint: str
+    occurrence: int
+    dates: Dates
+    cancelled_reason: str | None
+    opened: bool
+    completed_on: date | None  # the day of its first finished response set
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What replanning does to one assessment. `old` is None for one that is new."""
+
+    assessment_id: int | None
+    timepoint: str
+    occurrence: int
+    old: Dates | None
+    new: Dates
+    cancelled_reason: str | None
+    opened: bool
+
+
+def anchors_of(events: Iterable[Event]) -> Anchors:
+    """The dates the plan is counted from; superseded and revoked events do not count, nor does their order."""
+    return history.anchors(events)
+
+
+def load_events(session: Session, participant_id: int) -> list[Event]:
+    """All recorded events of a participant, in order of recording. One statement."""
+    rows = session.execute(
+        select(
+            ParticipantEvent.id,
+            ParticipantEvent.type,
+            ParticipantEvent.effective_on,
+            ParticipantEvent.recorded_at,
+            ParticipantEvent.supersedes_id,
+            ParticipantEvent.payload,
+        )
+        .where(ParticipantEvent.participant_id == participant_id)
+        .order_by(ParticipantEvent.id)
+    )
+    return [
+        Event(row.id, row.type, row.effective_on, row.recorded_at, row.supersedes_id, row.payload.get("arm"))
+        for row in rows
+    ]
+
+
+def load_plan(session: Session, participant_id: int) -> list[Stored]:
+    """A participant's assessments as they stand, in order of planning. One statement."""
+    columns = (
+        Assessment.id,
+        Assessment.timepoint,
+        Assessment.occurrence,
+        Assessment.anchor_on,
+        Assessment.target_on,
+        Assessment.opens_on,
+        Assessment.closes_on,
+        Assessment.late_until,
+        Assessment.cancelled_reason,
+    )
+    completed_on = func.min(ResponseSet.completed_on).filter(ResponseSet.void_reason.is_(None))
+    rows = session.execute(
+        select(*columns, func.count(ResponseSet.id), completed_on)
+        .outerjoin(ResponseSet, ResponseSet.assessment_id == Assessment.id)
+        .where(Assessment.participant_id == participant_id)
+        .group_by(*columns)
+        .order_by(Assessment.id)
+    )
+    return [
+        Stored(id_, timepoint, occurrence, Dates(*dates), cancelled, opened=sets > 0, completed_on=completed)
+        for id_, timepoint, occurrence, *dates, cancelled, sets, completed in rows
+    ]
+
+
+def changes(study: Study, stored: Sequence[Stored], anchors: Anchors) -> tuple[Change, ...]:
+    """What must change for the rows to say what the plan says; nothing when they already do. Pure."""
+    found = {(row.timepoint, row.occurrence): row for row in stored}
+    wanted = {(planned.timepoint, planned.occurrence): planned for planned in plan(study, anchors)}
+    new = [_new(planned) for key, planned in wanted.items() if key not in found]
+    kept = [_follow(study, found[key], Dates.of(planned)) for key, planned in wanted.items() if key in found]
+    gone = [_cancel(study, row, anchors.arm) for key, row in found.items() if key not in wanted]
+    return (*new, *(change for change in (*kept, *gone) if change is not None))
+
+
+def _new(planned: PlannedAssessment) -> Change:
+    return Change(None, planned.timepoint, planned.occurrence, None, Dates.of(planned), None, opened=False)
+
+
+def _follow(study: Study, row: Stored, dates: Dates) -> Change | None:
+    cancelled = None if row.cancelled_reason == OTHER_ARM else row.cancelled_reason
+    if row.opened:
+        dates, cancelled = _dates_once_opened(study, row, dates), row.cancelled_reason
+    return _change(row, dates, cancelled)
+
+
+def _dates_once_opened(study: Study, row: Stored, dates: Dates) -> Dates:
+    if row.timepoint != study.baseline.code:
+        return row.dates
+    return replace(row.dates, closes_on=dates.closes_on, late_until=dates.late_until)
+
+
+def _cancel(study: Study, row: Stored, arm: str | None) -> Change | None:
+    """A time point of the other arm is not asked for. One that this version of the study does not know is left alone,
+    and so is an unscheduled one, which staff opened by hand."""
+    timepoint = study.timepoints_by_code.get(row.timepoint)
+    if timepoint is None or timepoint.is_for(arm) or row.opened:
+        return None
+    return _change(row, NO_DATES, OTHER_ARM)
+
+
+def _change(row: Stored, dates: Dates, cancelled: str | None) -> Change | None:
+    if (dates, cancelled) == (row.dates, row.cancelled_reason):
+        return None
+    return Change(row.id, row.timepoint, row.occurrence, row.dates, dates, cancelled, row.opened)
+
+
+def replan(session: Session, study: Study, participant_id: int, *, actor: Actor, now: datetime) -> tuple[Change, ...]:
+    """Bring the participant's assessments in step with the events. Returns what changed; nothing the second time.
+
+    A window that was over before anybody could have been asked gets the system's reason `registered_after_window`.
+    The number of statements does not depend on the number of assessments. The caller holds the participant's lock
+    (register.find with `lock`) or has just made the participant.
+    """
+    participant = session.get_one(Participant, participant_id)
+    anchors = anchors_of(load_events(session, participant_id))
+    todo = changes(study, load_plan(session, participant_id), anchors)
+    done = (*_insert(session, study, participant_id, todo, now), *_update(session, study, todo, now))
+    entries = [_entry(change, participant.site_code) for change in done]
+    late = [change for change in done if _nobody_asked(study, participant, change, now)]
+    entries += _explain(session, late, participant.site_code, now)
+    audit.record(session, *entries, actor=actor, now=now, participant_id=participant_id, locked=True)
+    return done
+
+
+def _insert(session: Session, study: Study, participant_id: int, todo: Sequence[Change], now: datetime) -> list[Change]:
+    new = [change for change in todo if change.assessment_id is None]
+    if not new:
+        return []
+    rows = [
+        {
+            "participant_id": participant_id,
+            "timepoint": change.timepoint,
+            "occurrence": change.occurrence,
+            **_values(study, change, now),
+        }
+        for change in new
+    ]
+    statement = insert(Assessment).returning(Assessment.id, sort_by_parameter_order=True)
+    ids = session.scalars(statement, rows).all()
+    return [replace(change, assessment_id=id_) for change, id_ in zip(new, ids, strict=True)]
+
+
+def _update(session: Session, study: Study, todo: Sequence[Change], now: datetime) -> list[Change]:
+    moved = [change for change in todo if change.assessment_id is not None]
+    if moved:
+        rows = [{"id": change.assessment_id, **_values(study, change, now)} for change in moved]
+        session.execute(update(Assessment), rows)
+    return moved
+
+
+def _values(study: Study, change: Change, now: datetime) -> dict[str, Any]:
+    values = {**asdict(change.new), "cancelled_reason": change.cancelled_reason, "planned_at": now}
+    # What has been opened stays with the version of the protocol under which it was opened.
+    return values if change.opened else {**values, "protocol_version": study.number}
+
+
+def _entry(change: Change, site_code: str) -> Entry:
+    details: Mapping[str, Any] = {
+        "timepoint": change.timepoint,
+        "occurrence": change.occurrence,
+        "old": asdict(change.old) if change.old else None,
+        "new": asdict(change.new),
+        "cancelled_reason": change.cancelled_reason,
+    }
+    action = "assessment.moved" if change.old else "assessment.planned"
+    assert change.assessment_id is not None
+    return Entry(action, "assessment", change.assessment_id, details, site_code=site_code)
+
+
+def _nobody_asked(study: Study, participant: Participant, change: Change, now: datetime) -> bool:
+    """The window was over before it was known. A baseline can be asked for from enrolment on, another from its plan."""
+    today = today_at(study, participant.site_code, now)
+    if change.opened or change.new.late_until is None:
+        return False
+    old = change.old or NO_DATES
+    if change.timepoint == study.baseline.code:
+        enrolled_on = today_at(study, participant.site_code, participant.enrolled_at)
+        was_so_before = old.late_until is not None and old.late_until < enrolled_on
+        return change.new.late_until < enrolled_on and not was_so_before
+    was_open = old.opens_on is not None and old.opens_on <= today
+    return change.new.late_until < today and not was_open
+
+
+def _explain(session: Session, late: Sequence[Change], site_code: str, now: datetime) -> list[Entry]:
+    if not late:
+        return []
+    values = {"code": LATE.code, "health_related": LATE.health_related, "avoidable": LATE.avoidable, "source": "system"}
+    rows = [{"assessment_id": change.assessment_id, **values, "recorded_at": now} for change in late]
+    statement = insert(MissedReason).returning(MissedReason.id, sort_by_parameter_order=True)
+    ids = session.scalars(statement, rows).all()
+    return [
+        Entry(
+            "missed_reason.recorded",
+            "missed_reason",
+            id_,
+            {"assessment_id": row["assessment_id"], **values},
+            site_code=site_code,
+        )
+        for id_, row in zip(ids, rows, strict=True)
+    ]
