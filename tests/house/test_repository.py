@@ -1,0 +1,50 @@
+"""What must be true of the repository as a newcomer clones it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from proapp.version import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_fits_in_150_lines():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_pictures_of_the_readme_exist():
+    pictures = re.findall(r"(?:src=\"|\]\()([^)\"]+\.png)", (ROOT / "README.md").read_text())
+    assert len(pictures) >= 2
+    assert [name for name in pictures if not (ROOT / name).is_file()] == []
+
+
+def test_the_version_is_the_newest_of_the_changelog():
+    newest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest
+    assert newest.group(1) == __version__
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_locks_carry_hashes_and_no_addresses(name):
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?:|file:|--(extra-)?index-url|--find-links", text)
+    pinned = re.findall(r"^[a-z0-9][^\s=]*==", text, re.MULTILINE)
+    assert len(pinned) > 20
+    assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_every_command_is_documented():
+    from proapp.cli import COMMANDS
+
+    documents = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+    assert [name for name in COMMANDS if f"proapp {name}" not in documents] == []
+
+
+def test_nothing_personal_or_machine_bound_is_tracked():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in tracked if name.endswith((".sqlite3", ".mo", ".pem", ".key"))] == []
