@@ -1,0 +1,368 @@
+"""What a patient does with a questionnaire: open it, answer, skip, take back, send, or decline it.
+
+Answers are appended, never changed; an unchanged value adds no row, so a reload or a double tap is harmless. Whatever a
+patient typed inside the sitting's grace is taken, and classified later, never refused. Each write has its audit event
+in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from proapp.clock import local_date
+from proapp.db.models import Answer, AssessmentEvent, AuditEvent, MissedReason, ResponseSet
+from proapp.instruments.answers import Given, parse_answer
+from proapp.instruments.model import Instrument
+from proapp.instruments.scoring import score
+from proapp.services import audit
+from proapp.services import sitting as sittings
+from proapp.services.audit import Actor, Entry
+from proapp.services.errors import NotFound, Refused
+from proapp.services.sitting import Sitting, Step
+from proapp.services.vault import Vault
+from proapp.study.model import Study
+from proapp.study.reasons import MISSED_REASONS
+from proapp.study.status import abandoned, may_decline, may_undo_decline
+
+Respondent = Literal["self", "helped", "proxy"]
+RESPONDENTS: tuple[Respondent, ...] = ("self", "helped", "proxy")
+# What a patient may give as the reason for not answering, of the study room's reasons for missing data.
+DECLINE_REASONS = ("too_ill", "refused_burden", "upset_or_irrelevant", "no_time")
+
+_answer: Any = Answer.__table__
+_audit: Any = AuditEvent.__table__
+_set: Any = ResponseSet.__table__
+_INSERT_ANSWER = insert(_answer)
+_INSERT_AUDIT = insert(_audit)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was received and when; `reference` can be read over the telephone."""
+
+    reference: str
+    submitted_at: datetime
+
+
+def find_sitting(
+    session: Session,
+    *,
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    participant_id: int,
+    assessment_id: int,
+    now: datetime,
+    lock: bool = False,
+) -> Sitting:
+    """The patient's assessment with its answers; `lock` when something is about to be written.
+
+    Raises NotFound for absent and foreign alike.
+    """
+    return sittings.find(
+        session,
+        study=study,
+        instruments=instruments,
+        participant_id=participant_id,
+        assessment_id=assessment_id,
+        now=now,
+        lock=lock,
+    )
+
+
+def open_sitting(
+    session: Session,
+    *,
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    participant_id: int,
+    assessment_id: int,
+    respondent: Respondent,
+    now: datetime,
+    actor: Actor,
+) -> Sitting:
+    """Start the assessment, which pins protocol, packs and algorithms; one already started is given back as it is.
+
+    Raises NotFound, or Refused: not_open, closed, already_sent, answered_otherwise, declined.
+    """
+    whose: dict[str, Any] = {"participant_id": participant_id, "assessment_id": assessment_id}
+    find_sitting(session, study=study, instruments=instruments, now=now, lock=True, **whose)
+    # Read again behind the lock: two phones that start at once find one and the same set.
+    sitting = find_sitting(session, study=study, instruments=instruments, now=now, lock=True, **whose)
+    if sitting.own is not None and sitting.own.submitted_at is None:
+        return sitting
+    _require_answerable(sitting)
+    values = {
+        "assessment_id": assessment_id,
+        "mode": "proxy" if respondent == "proxy" else "self_remote",
+        "respondent": respondent,
+        "protocol_version": study.number,
+        "packs": {one.code: _pinned(one) for one in sitting.instruments},
+        "started_at": now,
+        "auto_submitted": False,
+    }
+    set_id = session.execute(insert(_set).values(**values).returning(_set.c.id)).scalar_one()
+    details = {name: values[name] for name in ("mode", "respondent", "protocol_version", "packs")}
+    entry = _entry(sitting, "response_set.started", "response_set", set_id, {"assessment": assessment_id, **details})
+    audit.record(session, entry, actor=actor, now=now, participant_id=participant_id, locked=True)
+    return find_sitting(session, study=study, instruments=instruments, now=now, lock=True, **whose)
+
+
+def _pinned(instrument: Instrument) -> dict[str, str]:
+    return {
+        "version": instrument.version,
+        "hash": instrument.content_hash,
+        "algorithm": instrument.algorithm_version,
+    }
+
+
+def record(
+    session: Session,
+    sitting: Sitting,
+    step: Step,
+    *,
+    kind: Literal["answered", "skipped", "cleared"] = "answered",
+    raw: str | None = None,
+    language: str,
+    now: datetime,
+    actor: Actor,
+    client_id: str | None = None,
+) -> bool:
+    """Save what the patient did with one item, of a sitting found with `lock`; False when nothing changed.
+
+    `raw` is the answer as it arrived. Raises InvalidAnswer (not one of the item's answers), or Refused: not_started,
+    already_sent, closed, declined, not_open, not_asked.
+    """
+    own = _require_open(sitting)
+    instrument = sitting.instrument(step.instrument)
+    new = Given(kind, parse_answer(instrument, step.item, raw) if kind == "answered" else None)
+    if not sitting.is_asked(step):
+        raise Refused("not_asked")
+    old = sitting.given.get(step)
+    if new == old or (old is None and kind == "cleared"):
+        return False
+    values = {
+        "response_set_id": own.id,
+        "instrument": step.instrument,
+        "item": step.item,
+        "kind": new.kind,
+        "code": new.code,
+        "language": language,
+        "recorded_at": now,
+        "client_id": client_id,
+        "device_at": None,
+        "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
+    }
+    session.connection().execute(_INSERT_ANSWER, values)
+    details = {"old": _plain(old), "new": _plain(new), "language": language}
+    _note(
+        session, sitting, Entry("answer.recorded", "answer", f"{own.id}/{step.instrument}.{step.item}", details), actor
+    )
+    return True
+
+
+def _plain(given: Given | None) -> int | str | None:
+    if given is None:
+        return None
+    return given.code if given.kind == "answered" else given.kind
+
+
+def with_answer(sitting: Sitting, step: Step, given: Given) -> Sitting:
+    """The sitting as it is after `given` was recorded, without asking the database again."""
+    return replace(sitting, given={**sitting.given, step: given})
+
+
+def submit(session: Session, sitting: Sitting, *, vault: Vault, now: datetime, actor: Actor) -> Receipt:
+    """Send the answers; the same again, or twenty times at once, gives the one receipt.
+
+    Raises Refused: not_started, closed, declined, not_open, nothing_answered.
+    """
+    if sitting.own is not None and sitting.own.submitted_at is not None:
+        return receipt(sitting)
+    _require_open(sitting)
+    if not sitting.answered:
+        raise Refused("nothing_answered")
+    return _submit(session, sitting, vault=vault, now=now, completed_at=now, auto=False, actor=actor)
+
+
+def submit_abandoned(
+    session: Session,
+    response_set_id: int,
+    *,
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    vault: Vault,
+    now: datetime,
+    actor: Actor,
+) -> Receipt | None:
+    """Submit, flagged, what a patient began and left, once it can no longer be answered.
+
+    It counts as completed on the local day of the last answer. None when there is nothing to do: submitted meanwhile,
+    no answer in it, still open. Safe to run twice and at once.
+    """
+    last_at = select(Answer.response_set_id, func.max(Answer.recorded_at).label("at")).group_by(Answer.response_set_id)
+    last = last_at.where(Answer.response_set_id == response_set_id).subquery()
+    row = session.execute(
+        select(ResponseSet.assessment_id, last.c.at)
+        .outerjoin(last, last.c.response_set_id == ResponseSet.id)
+        .where(ResponseSet.id == response_set_id)
+    ).first()
+    if row is None:
+        raise NotFound
+    sitting = sittings.find_locked(session, row.assessment_id, study=study, instruments=instruments, now=now)
+    facts = sitting.assessment._replace(last_answer_at=row.at)
+    if sitting.own is None or sitting.own.id != response_set_id or not sitting.answered:
+        return None
+    if not abandoned(facts, sitting.participant, now=now, study=study, zone=sitting.zone):
+        return None
+    return _submit(session, sitting, vault=vault, now=now, completed_at=row.at, auto=True, actor=actor)
+
+
+def _submit(
+    session: Session, sitting: Sitting, *, vault: Vault, now: datetime, completed_at: datetime, auto: bool, actor: Actor
+) -> Receipt:
+    own = sitting.own
+    assert own is not None
+    values: dict[str, Any] = {
+        "submitted_at": now,
+        "completed_on": local_date(completed_at, sitting.zone),
+        "auto_submitted": auto,
+        "receipt": vault.new_receipt(),
+        "answered_items": sitting.answered,
+        "valid": is_valid(sitting),
+    }
+    # The condition decides between two that come at once, whatever isolation the database gives.
+    mine = session.connection().execute(
+        update(_set).where(_set.c.id == own.id, _set.c.submitted_at.is_(None)).values(**values)
+    )
+    if mine.rowcount == 0:
+        found = (
+            session.connection().execute(select(_set.c.receipt, _set.c.submitted_at).where(_set.c.id == own.id)).one()
+        )
+        return Receipt(found.receipt, found.submitted_at)
+    facts = {name: value for name, value in values.items() if name != "submitted_at"}
+    details = {"assessment": sitting.assessment_id, **facts}
+    _note(session, sitting, _entry(sitting, "response_set.submitted", "response_set", own.id, details), actor)
+    return Receipt(values["receipt"], now)
+
+
+def receipt(sitting: Sitting) -> Receipt:
+    """The receipt of a submitted sitting. Raises NotFound while there is none."""
+    own = sitting.own
+    if own is None or own.receipt is None or own.submitted_at is None:
+        raise NotFound
+    return Receipt(own.receipt, own.submitted_at)
+
+
+def is_valid(sitting: Sitting) -> bool:
+    """Whether at least one scale of a core instrument (of any, where the assessment has no core) can be scored."""
+    core = [one for one in sitting.instruments if one.core] or sitting.instruments
+    return any(
+        result.value is not None and result.code in instrument.scales_by_code
+        for instrument in core
+        for result in score(instrument, sitting.codes(instrument.code))
+    )
+
+
+def decline(session: Session, sitting: Sitting, *, reason_code: str | None, now: datetime, actor: Actor) -> None:
+    """The patient does not want to answer this time; `reason_code` is one of DECLINE_REASONS, or None.
+
+    Raises Refused: cannot_decline (sent, closed, not open), unknown_reason.
+    """
+    if reason_code is not None and reason_code not in DECLINE_REASONS:
+        raise Refused("unknown_reason")
+    if sitting.assessment.declined:
+        return
+    if not may_decline(sitting.state):
+        raise Refused("cannot_decline")
+    entries = [_decided(session, sitting, "declined", now=now)]
+    if reason_code is not None:
+        entries.append(_reason(session, sitting, reason_code, now=now))
+    audit.record(session, *entries, actor=actor, now=now, participant_id=sitting.participant_id, locked=True)
+
+
+def undo_decline(session: Session, sitting: Sitting, *, now: datetime, actor: Actor) -> None:
+    """The patient wants to answer after all, while the window is open. Raises Refused: cannot_undo."""
+    if not sitting.assessment.declined:
+        return
+    if not may_undo_decline(sitting.state):
+        raise Refused("cannot_undo")
+    entry = _decided(session, sitting, "decline_undone", now=now)
+    audit.record(session, entry, actor=actor, now=now, participant_id=sitting.participant_id, locked=True)
+
+
+def _decided(session: Session, sitting: Sitting, type_: str, *, now: datetime) -> Entry:
+    event = AssessmentEvent(assessment_id=sitting.assessment_id, type=type_, payload={"by": "patient"}, recorded_at=now)
+    session.add(event)
+    session.flush()
+    details = {"assessment": sitting.assessment_id, "type": type_, "by": "patient"}
+    return _entry(sitting, f"assessment.{type_}", "assessment_event", event.id, details)
+
+
+def _reason(session: Session, sitting: Sitting, code: str, *, now: datetime) -> Entry:
+    known = MISSED_REASONS[code]
+    reason = MissedReason(
+        assessment_id=sitting.assessment_id,
+        code=code,
+        health_related=known.health_related,
+        avoidable=known.avoidable,
+        source="patient",
+        recorded_at=now,
+    )
+    session.add(reason)
+    session.flush()
+    details = {"assessment": sitting.assessment_id, "code": code, "source": "patient"}
+    return _entry(sitting, "missed_reason.recorded", "missed_reason", reason.id, details)
+
+
+def _require_open(sitting: Sitting) -> sittings.OpenedSet:
+    """The set that takes answers now. Raises Refused with the reason why not."""
+    if sitting.own is None:
+        raise Refused("not_started")
+    if sitting.own.submitted_at is not None:
+        raise Refused("already_sent")
+    if not sitting.takes_answers:
+        raise Refused(_why_not(sitting))
+    return sitting.own
+
+
+def _require_answerable(sitting: Sitting) -> None:
+    if not sitting.takes_answers:
+        raise Refused(_why_not(sitting))
+
+
+def _why_not(sitting: Sitting) -> str:
+    now = sitting.state
+    if now.collection == "SUBMITTED":
+        return "already_sent" if sitting.own is not None else "answered_otherwise"
+    if now.collection == "DECLINED":
+        return "declined"
+    if now.expectation == "EXPECTED" and now.phase == "BEFORE" or now.expectation == "PENDING":
+        return "not_open"
+    return "closed"
+
+
+def why_not(sitting: Sitting) -> str | None:
+    """None while answers are taken; else not_open, closed, declined, already_sent or answered_otherwise."""
+    if sitting.own is not None and sitting.own.submitted_at is not None:
+        return "already_sent"
+    return None if sitting.takes_answers else _why_not(sitting)
+
+
+def _entry(sitting: Sitting, action: str, entity: str, entity_id: int | str, details: Mapping[str, Any]) -> Entry:
+    return Entry(action, entity, entity_id, details, site_code=sitting.site_code)
+
+
+def _note(session: Session, sitting: Sitting, entry: Entry, actor: Actor) -> None:
+    """Append to the audit chain behind the head that was read under this sitting's lock."""
+    if sitting.head is None:
+        raise ValueError("a sitting that writes must be found with lock=True")
+    seq, last_hash = sitting.head
+    chain = audit.participant_chain(sitting.participant_id)
+    rows = audit.chained(chain, seq, last_hash, [entry], actor=actor, now=sitting.now)
+    session.connection().execute(_INSERT_AUDIT, rows)
