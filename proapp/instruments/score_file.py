@@ -6,12 +6,11 @@ leaves nothing behind, and never half a file under the right name.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from proapp.instruments.answer_table import AnswerTable, Block, CellReader, ScoreFileError, read_table
 from proapp.instruments.model import Instrument
@@ -74,41 +73,39 @@ def _replacing(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise ScoreFileError(f"{target} cannot be written: {error.strerror}") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none when all went well, or when it could not even be opened
+            part.unlink()
 
 
 class _ScoreTexts:
-    """Writes blocks of scores as lines. A scale has few distinct scores, so each is turned into text only once."""
+    """Writes blocks of scores as lines. A scale has few distinct results, so each is turned into text only once."""
 
     def __init__(self, instrument: Instrument, delimiter: bytes) -> None:
         self._instrument = instrument
         self._delimiter = delimiter
-        self._known = _Known()
-        self._counts = [b"%d" % count for count in range(len(instrument.items) + 1)]
+        self._known = _KnownResults(delimiter)
 
     def lines(self, block: Block, *, keeps_columns: bool) -> bytes:
         columns = [block.passed] if keeps_columns else []
         for code, (values, answered) in score_columns(self._instrument, block.matrix).items():
+            listed = np.where(np.isnan(values), MISSING, values)
             if code in self._instrument.scales_by_code:
-                columns += self._scale(values, answered)
+                columns.append(list(map(self._known.__getitem__, (listed + 1j * answered).tolist())))
             else:
-                columns.append([_text(value) for value in _listed(values)])
+                columns.append([_text(value) for value in listed.tolist()])
         return b"\n".join(map(self._delimiter.join, zip(*columns, strict=True))) + b"\n"
 
-    def _scale(self, values: NDArray[np.float64], answered: NDArray[np.int64]) -> tuple[list[bytes], list[bytes]]:
-        texts = list(map(self._known.__getitem__, _listed(values)))
-        return texts, list(map(self._counts.__getitem__, answered.tolist()))
 
+class _KnownResults(dict[complex, bytes]):
+    """A score and its number of answers, as the real and the imaginary part of one number, to their two cells."""
 
-class _Known(dict[float, bytes]):
-    def __missing__(self, value: float) -> bytes:
-        self[value] = _text(value)
-        return self[value]
+    def __init__(self, delimiter: bytes) -> None:
+        super().__init__()
+        self._delimiter = delimiter
 
-
-def _listed(values: NDArray[np.float64]) -> list[float]:
-    listed: list[float] = np.nan_to_num(values, nan=MISSING).tolist()
-    return listed
+    def __missing__(self, result: complex) -> bytes:
+        self[result] = _text(result.real) + self._delimiter + b"%d" % int(result.imag)
+        return self[result]
 
 
 def _text(value: float) -> bytes:
