@@ -106,7 +106,14 @@ def read(
     """A participant's contact details. Raises NotFound, also for whoever has no business with contact data."""
     require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites)
-    return _opened(vault, session.get_one(Contact, participant.id))
+    return _opened(vault, _row(session, participant))
+
+
+def _row(session: Session, participant: Participant) -> Contact:
+    row = session.get(Contact, participant.id)
+    if row is None:
+        raise NotFound(participant.study_id)
+    return row
 
 
 def require_role(actor: Actor) -> None:
@@ -158,7 +165,7 @@ def change(
     require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     details = checked(channel, mobile, email)
-    row = session.get_one(Contact, participant.id)
+    row = _row(session, participant)
     changed = _differences(_opened(vault, row), details)
     if not changed:
         return ()
@@ -196,7 +203,7 @@ def _differences(before: ContactDetails, after: ContactDetails) -> tuple[str, ..
 def _shared_mobile(
     session: Session, vault: Vault, mobile: str | None, participant_id: int, reason: str | None
 ) -> str | None:
-    """The reason for sharing, None when the number is nobody else's. Whose it is is not said: perhaps another site's."""
+    """The reason for sharing, None when the number is nobody else's. Whose is not said: perhaps another site's."""
     if mobile is None:
         return None
     others = select(Contact.participant_id).where(

@@ -96,8 +96,8 @@ def record_event(
     """Record that the participant left the trial, stopped the questionnaires or died; returns the event's id.
 
     Leaving and death end every session and make codes useless at once. `data_use` (keep, keep_until or
-    delete_if_lawful) goes with trial_withdrawal only; `keep_until` is the last day whose data may be used. A reason for stopping is never
-    demanded: nobody has to give one. Raises NotFound, and Refused: type_unknown, date_in_future,
+    delete_if_lawful) goes with trial_withdrawal only; `keep_until` is the last day whose data may be used. A reason for
+    stopping is never demanded: nobody has to give one. Raises NotFound, and Refused: type_unknown, date_in_future,
     date_before_consent(consent_on), already_recorded(type, effective_on), after_end(type, effective_on),
     data_use_required, keep_until_required, keep_until_out_of_range, reason_too_long.
     """

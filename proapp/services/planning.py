@@ -197,9 +197,11 @@ def _insert(session: Session, study: Study, participant_id: int, todo: Sequence[
         }
         for change in new
     ]
-    statement = insert(Assessment).returning(Assessment.id, sort_by_parameter_order=True)
-    ids = session.scalars(statement, rows).all()
-    return [replace(change, assessment_id=id_) for change, id_ in zip(new, ids, strict=True)]
+    # Matched by key, not by order: asking SQLite for the order of its rows would cost one statement for each.
+    keys = (Assessment.timepoint, Assessment.occurrence)
+    made = session.execute(insert(Assessment).returning(Assessment.id, *keys), rows)
+    ids = {(row.timepoint, row.occurrence): row.id for row in made}
+    return [replace(change, assessment_id=ids[change.timepoint, change.occurrence]) for change in new]
 
 
 def _update(session: Session, study: Study, todo: Sequence[Change], now: datetime) -> list[Change]:
@@ -248,15 +250,14 @@ def _explain(session: Session, late: Sequence[Change], site_code: str, now: date
         return []
     values = {"code": LATE.code, "health_related": LATE.health_related, "avoidable": LATE.avoidable, "source": "system"}
     rows = [{"assessment_id": change.assessment_id, **values, "recorded_at": now} for change in late]
-    statement = insert(MissedReason).returning(MissedReason.id, sort_by_parameter_order=True)
-    ids = session.scalars(statement, rows).all()
+    made = session.execute(insert(MissedReason).returning(MissedReason.id, MissedReason.assessment_id), rows)
     return [
         Entry(
             "missed_reason.recorded",
             "missed_reason",
-            id_,
-            {"assessment_id": row["assessment_id"], **values},
+            row.id,
+            {"assessment_id": row.assessment_id, **values},
             site_code=site_code,
         )
-        for id_, row in zip(ids, rows, strict=True)
+        for row in made
     ]
