@@ -178,7 +178,7 @@ class People:
                 started_at=started_at,
                 submitted_at=submitted_at,
                 completed_on=completed_on or (submitted_at.date() if submitted_at else None),
-                receipt=f"R{participant_id:04d}-{timepoint}"[:20] if submitted_at else None,
+                receipt=f"{participant_id}-{timepoint}-{mode}"[:20] if submitted_at else None,
                 answered_items=sum(map(len, codes.values())) if submitted_at else None,
                 valid=valid if submitted_at else None,
             )

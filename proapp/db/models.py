@@ -92,7 +92,7 @@ class StaffInvitation(Base):
 class AuthSession(Base):
     """A signed-in browser. The cookie holds an opaque token; the row holds only its hash.
 
-    kind: patient | patient_pending (code given, PIN not yet) | device (a phone that leads straight to the PIN) | staff |
+    kind: patient | patient_pending (code given, no PIN yet) | device (a phone that leads straight to the PIN) | staff |
     staff_pending (password given, TOTP not yet).
     """
 

@@ -27,14 +27,14 @@ def make_engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.drivername in {"postgresql", "postgres"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
+    # hide_parameters: a failing statement must not put an answer or a contact into a log line.
     if parsed.get_backend_name() == "sqlite":
         if parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        engine = create_engine(parsed, connect_args={"check_same_thread": False}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    # hide_parameters: a failing statement must not put an answer or a contact into a log line.
     return create_engine(parsed, pool_size=5, max_overflow=5, pool_timeout=5, pool_pre_ping=True, hide_parameters=True)
 
 

@@ -14,27 +14,17 @@ from datetime import date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, Subquery, case, func, select
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
-from proapp.db.models import (
-    Answer,
-    Assessment,
-    AssessmentEvent,
-    Contact,
-    ContactAttempt,
-    MissedReason,
-    Participant,
-    ParticipantEvent,
-    PatientPin,
-    ResponseSet,
-)
+from proapp.db import queries
+from proapp.db.models import Participant
+from proapp.db.queries import AnySelect
+from proapp.study import events as history
 from proapp.study.model import Study
 from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
 from proapp.study.status import AssessmentFacts, ParticipantFacts, State, state
 
-AnySelect = Select[*tuple[Any, ...]]
 # Which of two finished response sets counts when both were completed on the same day.
 MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
 
@@ -47,8 +37,14 @@ class Event:
     effective_time: time | None
     payload: Mapping[str, Any]
     reason: str | None
+    supersedes: int | None
     recorded_at: datetime
     recorded_by_id: int | None
+
+    def plain(self) -> history.Event:
+        return history.Event(
+            self.id, self.type, self.effective_on, self.recorded_at, self.supersedes, self.payload.get("arm")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +101,7 @@ class Member:
     channel: str | None
     activated_at: datetime | None
     facts: ParticipantFacts
+    anchors: Anchors
     events: tuple[Event, ...]  # in force, in order of recording
     superseded: tuple[Event, ...]
     assessments: list[Expected] = field(default_factory=list)
@@ -178,7 +175,7 @@ def load(
     Seven statements, whatever the number of participants. An unknown or foreign participant gives an empty cohort.
     """
     scope = Scope(sites, participant_id, study_id)
-    horizon = _Horizon(cut_off, study.zone())
+    horizon = _Horizon.of(cut_off, study.zone())
     members = _members(session, scope, horizon)
     reasons = _newest_reasons(session, scope, horizon)
     decisions = _decisions(session, scope, horizon)
@@ -201,37 +198,27 @@ class _Horizon:
     """What a cut-off lets through. Days are compared as days, moments with the end of the cut-off day."""
 
     cut_off: date | None
-    zone: ZoneInfo
+    end: datetime | None  # the first instant that is not seen any more
+
+    @classmethod
+    def of(cls, cut_off: date | None, zone: ZoneInfo) -> _Horizon:
+        return cls(cut_off, None if cut_off is None else close_instant(cut_off, zone))
 
     def sees_day(self, day: date) -> bool:
         return self.cut_off is None or day <= self.cut_off
 
     def sees(self, moment: datetime) -> bool:
-        return self.cut_off is None or moment < close_instant(self.cut_off, self.zone)
+        return self.end is None or moment < self.end
 
 
 def _members(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Member]:
-    people = scope.limit(
-        select(
-            Participant.id,
-            Participant.study_id,
-            Participant.site_code,
-            Participant.language,
-            Participant.enrolled_at,
-            Contact.channel,
-            PatientPin.set_at,
-        )
-        .select_from(Participant)
-        .outerjoin(Contact, Contact.participant_id == Participant.id)
-        .outerjoin(PatientPin, PatientPin.participant_id == Participant.id)
-        .order_by(Participant.study_id)
-    )
     histories = _histories(session, scope, horizon)
     members = {}
-    for row in session.execute(people):
+    for row in session.execute(scope.limit(queries.people())):
         if horizon.sees(row.enrolled_at):
-            in_force, superseded = fold(histories.get(row.id, ()))
-            facts = participant_facts(in_force)
+            events = histories.get(row.id, [])
+            gone = {event.supersedes for event in events}
+            plain = [event.plain() for event in events]
             members[row.id] = Member(
                 id=row.id,
                 study_id=row.study_id,
@@ -240,86 +227,25 @@ def _members(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Mem
                 enrolled_at=row.enrolled_at,
                 channel=row.channel,
                 activated_at=row.set_at,
-                facts=facts,
-                events=in_force,
-                superseded=superseded,
+                facts=history.participant_facts(plain, cut_off=horizon.cut_off),
+                anchors=history.anchors(plain, cut_off=horizon.cut_off),
+                events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
+                superseded=tuple(event for event in events if event.id in gone),
             )
     return members
 
 
-def _histories(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, list[tuple[Event, int | None]]]:
-    query = scope.limit(
-        select(
-            ParticipantEvent.participant_id,
-            ParticipantEvent.supersedes_id,
-            ParticipantEvent.id,
-            ParticipantEvent.type,
-            ParticipantEvent.effective_on,
-            ParticipantEvent.effective_time,
-            ParticipantEvent.payload,
-            ParticipantEvent.reason,
-            ParticipantEvent.recorded_at,
-            ParticipantEvent.recorded_by_id,
-        )
-        .join(Participant, Participant.id == ParticipantEvent.participant_id)
-        .order_by(ParticipantEvent.id)
-    )
-    histories: dict[int, list[tuple[Event, int | None]]] = defaultdict(list)
-    for participant_id, supersedes_id, *event in session.execute(query):
+def _histories(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, list[Event]]:
+    histories: dict[int, list[Event]] = defaultdict(list)
+    for participant_id, *event in session.execute(scope.limit(queries.events())):
         found = Event(*event)
-        # A correction recorded by the cut-off counts even if the corrected date lies behind it: the old date was wrong.
         if horizon.sees(found.recorded_at):
-            histories[participant_id].append((found, supersedes_id))
-    for history in histories.values():
-        history[:] = [(event, old) for event, old in history if old is not None or horizon.sees_day(event.effective_on)]
+            histories[participant_id].append(found)
     return histories
 
 
-def fold(history: Sequence[tuple[Event, int | None]]) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
-    """(in force, superseded): an event is out when another supersedes it; a `revoked` only takes away."""
-    gone = {supersedes for _, supersedes in history if supersedes is not None}
-    in_force = tuple(event for event, _ in history if event.id not in gone and event.type != "revoked")
-    return in_force, tuple(event for event, _ in history if event.id in gone)
-
-
-def participant_facts(events: Iterable[Event]) -> ParticipantFacts:
-    """The dates that states depend on; of several events of a type (there should be one) the first date counts."""
-    first: dict[str, Event] = {}
-    for event in events:
-        if event.type not in first or event.effective_on < first[event.type].effective_on:
-            first[event.type] = event
-
-    def on(type_: str) -> date | None:
-        return first[type_].effective_on if type_ in first else None
-
-    randomized = first.get("randomized")
-    return ParticipantFacts(
-        consent_on=on("pro_consent"),
-        randomized_on=on("randomized"),
-        arm=randomized.payload.get("arm") if randomized else None,
-        died_on=on("death"),
-        stopped_on=on("pro_stop"),
-        withdrawn_on=on("trial_withdrawal"),
-    )
-
-
 def _newest_reasons(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Reason]:
-    query = scope.limit(
-        select(
-            MissedReason.assessment_id,
-            MissedReason.code,
-            MissedReason.health_related,
-            MissedReason.avoidable,
-            MissedReason.source,
-            MissedReason.note,
-            MissedReason.recorded_at,
-            MissedReason.recorded_by_id,
-        )
-        .join(Assessment, Assessment.id == MissedReason.assessment_id)
-        .join(Participant, Participant.id == Assessment.participant_id)
-        .order_by(MissedReason.id)
-    )
-    found = ((row[0], Reason(*row[1:])) for row in session.execute(query))
+    found = ((row[0], Reason(*row[1:])) for row in session.execute(scope.limit(queries.reasons())))
     return {assessment_id: reason for assessment_id, reason in found if horizon.sees(reason.recorded_at)}
 
 
@@ -331,20 +257,8 @@ class _Decisions:
 
 
 def _decisions(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, _Decisions]:
-    query = scope.limit(
-        select(
-            AssessmentEvent.assessment_id,
-            AssessmentEvent.type,
-            AssessmentEvent.payload,
-            AssessmentEvent.reason,
-            AssessmentEvent.recorded_at,
-        )
-        .join(Assessment, Assessment.id == AssessmentEvent.assessment_id)
-        .join(Participant, Participant.id == Assessment.participant_id)
-        .order_by(AssessmentEvent.id)
-    )
     decisions: dict[int, _Decisions] = defaultdict(_Decisions)
-    for assessment_id, type_, payload, reason, recorded_at in session.execute(query):
+    for assessment_id, type_, payload, reason, recorded_at in session.execute(scope.limit(queries.decisions())):
         if not horizon.sees(recorded_at):
             continue
         decision = decisions[assessment_id]
@@ -358,45 +272,7 @@ def _decisions(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, _
 
 def _answers_so_far(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, tuple[int, datetime]]:
     """Of response sets not yet submitted at the horizon: (items with an answer, time of the last one)."""
-    last = _newest_answers(horizon)
-    query = scope.limit(
-        select(last.c.response_set_id, func.sum(last.c.is_answer), func.max(last.c.recorded_at))
-        .select_from(last)
-        .join(ResponseSet, ResponseSet.id == last.c.response_set_id)
-        .join(Assessment, Assessment.id == ResponseSet.assessment_id)
-        .join(Participant, Participant.id == Assessment.participant_id)
-        .where(_unsubmitted(horizon))
-        .group_by(last.c.response_set_id)
-    )
-    return {row[0]: (int(row[1]), row[2]) for row in session.execute(query)}
-
-
-def _unsubmitted(horizon: _Horizon) -> Any:
-    unsubmitted = ResponseSet.submitted_at.is_(None)
-    if horizon.cut_off is None:
-        return unsubmitted
-    return unsubmitted | (ResponseSet.submitted_at >= close_instant(horizon.cut_off, horizon.zone))
-
-
-def _newest_answers(horizon: _Horizon) -> Subquery:
-    """Each item's newest row, of unsubmitted sets: response_set_id, is_answer (1 or 0), recorded_at."""
-    newest = (
-        select(func.max(Answer.id).label("id"))
-        .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
-        .where(_unsubmitted(horizon))
-        .group_by(Answer.response_set_id, Answer.instrument, Answer.item)
-    )
-    if horizon.cut_off is not None:
-        newest = newest.where(Answer.recorded_at < close_instant(horizon.cut_off, horizon.zone))
-    return (
-        select(
-            Answer.response_set_id,
-            case((Answer.kind == "answered", 1), else_=0).label("is_answer"),
-            Answer.recorded_at,
-        )
-        .where(Answer.id.in_(newest))
-        .subquery()
-    )
+    return {row[0]: (int(row[1]), row[2]) for row in session.execute(scope.limit(queries.answers_so_far(horizon.end)))}
 
 
 def _assessments(
@@ -410,39 +286,8 @@ def _assessments(
     answers: Mapping[int, tuple[int, datetime]],
     today: date,
 ) -> Iterable[tuple[int, Expected]]:
-    query = scope.limit(
-        select(
-            Assessment.id,
-            Assessment.participant_id,
-            Assessment.timepoint,
-            Assessment.occurrence,
-            Assessment.protocol_version,
-            Assessment.anchor_on,
-            Assessment.target_on,
-            Assessment.opens_on,
-            Assessment.closes_on,
-            Assessment.late_until,
-            Assessment.extension_until,
-            Assessment.cancelled_reason,
-            ResponseSet.id.label("set_id"),
-            ResponseSet.mode,
-            ResponseSet.respondent,
-            ResponseSet.protocol_version.label("set_version"),
-            ResponseSet.packs,
-            ResponseSet.started_at,
-            ResponseSet.submitted_at,
-            ResponseSet.completed_on,
-            ResponseSet.auto_submitted,
-            ResponseSet.receipt,
-            ResponseSet.answered_items,
-            ResponseSet.valid,
-        )
-        .join(Participant, Participant.id == Assessment.participant_id)
-        .outerjoin(ResponseSet, (ResponseSet.assessment_id == Assessment.id) & ResponseSet.void_reason.is_(None))
-        .order_by(Assessment.participant_id, Assessment.id, ResponseSet.id)
-    )
     rows: dict[int, list[Any]] = defaultdict(list)
-    for row in session.execute(query):
+    for row in session.execute(scope.limit(queries.assessments())):
         rows[row.id].append(row)
     kinds = {timepoint.code: timepoint.kind for timepoint in study.timepoints}
     for assessment_id, group in rows.items():
@@ -456,7 +301,7 @@ def _assessments(
         kind = kinds.get(row.timepoint, "scheduled")
         window: Any = row
         if horizon.cut_off is not None and (kind == "baseline" or not sets):
-            window = _window_then(study, member.facts, row)
+            window = _window_then(study, member.anchors, row)
         facts = _facts(row, window, kind, sets, decision, reason)
         derived = state(facts, member.facts, today=today, study=study)
         yield (
@@ -497,9 +342,8 @@ def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
     return responses.submitted_at is None, day, MODE_ORDER.index(responses.mode), responses.id
 
 
-def _window_then(study: Study, facts: ParticipantFacts, row: Any) -> PlannedAssessment:
+def _window_then(study: Study, anchors: Anchors, row: Any) -> PlannedAssessment:
     """The window as the anchors known at the cut-off give it."""
-    anchors = Anchors(consent_on=facts.consent_on, randomized_on=facts.randomized_on, arm=facts.arm)
     for planned in plan(study, anchors):
         if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
             return planned
@@ -530,22 +374,7 @@ def _facts(
 
 
 def _attempts(session: Session, scope: Scope, horizon: _Horizon) -> Iterable[tuple[int, Attempt]]:
-    query = scope.limit(
-        select(
-            ContactAttempt.participant_id,
-            ContactAttempt.id,
-            ContactAttempt.assessment_id,
-            ContactAttempt.method,
-            ContactAttempt.outcome,
-            ContactAttempt.note,
-            ContactAttempt.next_on,
-            ContactAttempt.at,
-            ContactAttempt.recorded_by_id,
-        )
-        .join(Participant, Participant.id == ContactAttempt.participant_id)
-        .order_by(ContactAttempt.id)
-    )
-    for participant_id, *attempt in session.execute(query):
+    for participant_id, *attempt in session.execute(scope.limit(queries.attempts())):
         found = Attempt(*attempt)
         if horizon.sees(found.at):
             yield participant_id, found

@@ -1,0 +1,185 @@
+"""The statements behind every list: each reads one kind of fact about all participants and selects from Participant,
+so that a scope (sites, one participant) can be laid over it. What rows amount to is worked out in services.cohort."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, Subquery, case, func, select
+
+from proapp.db.models import (
+    Answer,
+    Assessment,
+    AssessmentEvent,
+    Contact,
+    ContactAttempt,
+    MissedReason,
+    Participant,
+    ParticipantEvent,
+    PatientPin,
+    ResponseSet,
+)
+
+AnySelect = Select[*tuple[Any, ...]]
+
+
+def people() -> AnySelect:
+    """Everybody, with the way of contact and the day the PIN was chosen; ordered by study id."""
+    return (
+        select(
+            Participant.id,
+            Participant.study_id,
+            Participant.site_code,
+            Participant.language,
+            Participant.enrolled_at,
+            Contact.channel,
+            PatientPin.set_at,
+        )
+        .select_from(Participant)
+        .outerjoin(Contact, Contact.participant_id == Participant.id)
+        .outerjoin(PatientPin, PatientPin.participant_id == Participant.id)
+        .order_by(Participant.study_id)
+    )
+
+
+def events() -> AnySelect:
+    """All events, superseded ones too, as recorded."""
+    return (
+        select(
+            ParticipantEvent.participant_id,
+            ParticipantEvent.id,
+            ParticipantEvent.type,
+            ParticipantEvent.effective_on,
+            ParticipantEvent.effective_time,
+            ParticipantEvent.payload,
+            ParticipantEvent.reason,
+            ParticipantEvent.supersedes_id,
+            ParticipantEvent.recorded_at,
+            ParticipantEvent.recorded_by_id,
+        )
+        .join(Participant, Participant.id == ParticipantEvent.participant_id)
+        .order_by(ParticipantEvent.id)
+    )
+
+
+def reasons() -> AnySelect:
+    """All reasons for missed assessments, oldest first: the last one read counts."""
+    return (
+        select(
+            MissedReason.assessment_id,
+            MissedReason.code,
+            MissedReason.health_related,
+            MissedReason.avoidable,
+            MissedReason.source,
+            MissedReason.note,
+            MissedReason.recorded_at,
+            MissedReason.recorded_by_id,
+        )
+        .join(Assessment, Assessment.id == MissedReason.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .order_by(MissedReason.id)
+    )
+
+
+def decisions() -> AnySelect:
+    """Declines, their undoing, extensions; oldest first."""
+    return (
+        select(
+            AssessmentEvent.assessment_id,
+            AssessmentEvent.type,
+            AssessmentEvent.payload,
+            AssessmentEvent.reason,
+            AssessmentEvent.recorded_at,
+        )
+        .join(Assessment, Assessment.id == AssessmentEvent.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .order_by(AssessmentEvent.id)
+    )
+
+
+def answers_so_far(moment: datetime | None) -> AnySelect:
+    """Of response sets not submitted before `moment` (None: not submitted): items with an answer, time of the last."""
+    last = _newest_answers(moment)
+    return (
+        select(last.c.response_set_id, func.sum(last.c.is_answer), func.max(last.c.recorded_at))
+        .select_from(last)
+        .join(ResponseSet, ResponseSet.id == last.c.response_set_id)
+        .join(Assessment, Assessment.id == ResponseSet.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .where(_unsubmitted(moment))
+        .group_by(last.c.response_set_id)
+    )
+
+
+def _unsubmitted(moment: datetime | None) -> Any:
+    unsubmitted = ResponseSet.submitted_at.is_(None)
+    return unsubmitted if moment is None else unsubmitted | (ResponseSet.submitted_at >= moment)
+
+
+def _newest_answers(moment: datetime | None) -> Subquery:
+    """Each item's newest row before `moment`, of unsubmitted sets: response_set_id, is_answer (1 or 0), recorded_at."""
+    newest = (
+        select(func.max(Answer.id).label("id"))
+        .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
+        .where(_unsubmitted(moment))
+        .group_by(Answer.response_set_id, Answer.instrument, Answer.item)
+    )
+    if moment is not None:
+        newest = newest.where(Answer.recorded_at < moment)
+    is_answer = case((Answer.kind == "answered", 1), else_=0).label("is_answer")
+    return select(Answer.response_set_id, is_answer, Answer.recorded_at).where(Answer.id.in_(newest)).subquery()
+
+
+def assessments() -> AnySelect:
+    """Every planned assessment with each response set that is not void (one row per set, or one without)."""
+    return (
+        select(
+            Assessment.id,
+            Assessment.participant_id,
+            Assessment.timepoint,
+            Assessment.occurrence,
+            Assessment.protocol_version,
+            Assessment.anchor_on,
+            Assessment.target_on,
+            Assessment.opens_on,
+            Assessment.closes_on,
+            Assessment.late_until,
+            Assessment.extension_until,
+            Assessment.cancelled_reason,
+            ResponseSet.id.label("set_id"),
+            ResponseSet.mode,
+            ResponseSet.respondent,
+            ResponseSet.protocol_version.label("set_version"),
+            ResponseSet.packs,
+            ResponseSet.started_at,
+            ResponseSet.submitted_at,
+            ResponseSet.completed_on,
+            ResponseSet.auto_submitted,
+            ResponseSet.receipt,
+            ResponseSet.answered_items,
+            ResponseSet.valid,
+        )
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .outerjoin(ResponseSet, (ResponseSet.assessment_id == Assessment.id) & ResponseSet.void_reason.is_(None))
+        .order_by(Assessment.participant_id, Assessment.id, ResponseSet.id)
+    )
+
+
+def attempts() -> AnySelect:
+    """Every contact attempt, oldest first."""
+    return (
+        select(
+            ContactAttempt.participant_id,
+            ContactAttempt.id,
+            ContactAttempt.assessment_id,
+            ContactAttempt.method,
+            ContactAttempt.outcome,
+            ContactAttempt.note,
+            ContactAttempt.next_on,
+            ContactAttempt.at,
+            ContactAttempt.recorded_by_id,
+        )
+        .join(Participant, Participant.id == ContactAttempt.participant_id)
+        .order_by(ContactAttempt.id)
+    )
