@@ -23,7 +23,12 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
     """
     # Imported here so that `proapp score` and `proapp schedule` work on files without loading Flask or SQLAlchemy.
     from proapp.config import read_settings
+    from proapp.logs import configure
     from proapp.runtime import build_runtime
     from proapp.web.app import make_app
 
-    return make_app(runtime or build_runtime(settings or read_settings(os.environ)))
+    if runtime is None:
+        settings = settings or read_settings(os.environ)
+        configure(settings.log_level)
+        runtime = build_runtime(settings)
+    return make_app(runtime)

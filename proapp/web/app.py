@@ -10,7 +10,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from proapp.runtime import Runtime
-from proapp.web import context, errors, guard, headers, i18n, static_files, transactions
+from proapp.web import context, errors, guard, headers, i18n, request_log, static_files, transactions
 from proapp.web.patient import blueprint as patient
 from proapp.web.public import blueprint as public
 from proapp.web.staff import blueprint as staff
@@ -41,7 +41,7 @@ def make_app(runtime: Runtime) -> Flask:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     csrf.init_app(app)
-    for part in (transactions, i18n, guard, context, headers, errors, static_files):
+    for part in (request_log, transactions, i18n, guard, context, headers, errors, static_files):
         part.init_app(app)
     for blueprint in (public, patient, staff):
         app.register_blueprint(blueprint)
