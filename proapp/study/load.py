@@ -33,7 +33,6 @@ SENTENCES = {
     "date_type": "must be a date such as 2019-12-02",
     "date_parsing": "is not a date; write it as in 2019-12-02",
     "date_from_datetime_parsing": "is not a date; write it as in 2019-12-02",
-    "date_from_datetime_inexact": "must be a date without a time of day",
     "tuple_type": "must be a list",
     "mapping_type": "must be a table with one text for each language",
     "dict_type": "must be a table with one text for each language",
@@ -89,6 +88,8 @@ def _shape_faults(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         Study.of(said)
     except ValidationError as error:
         for fault in error.errors(include_url=False):
+            if fault["type"] == "too_short" and fault["input"]:
+                continue  # its entries were faulty, and have their own sentences
             context = {key: str(value) for key, value in fault.get("ctx", {}).items()}
             template = SENTENCES.get(fault["type"])
             yield _place(fault["loc"], said), template.format(**context) if template else fault["msg"]
