@@ -40,8 +40,9 @@ def make_app(runtime: Runtime) -> Flask:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    request_log.init_app(app)  # first, so that a refused form token leaves a line too
     csrf.init_app(app)
-    for part in (request_log, transactions, i18n, guard, context, headers, errors, static_files):
+    for part in (transactions, i18n, guard, context, headers, errors, static_files):
         part.init_app(app)
     for blueprint in (public, patient, staff):
         app.register_blueprint(blueprint)
