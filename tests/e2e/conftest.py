@@ -1,0 +1,251 @@
+"""A real server, a real database file and a real browser, seen as a patient and a nurse see them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+from zoneinfo import ZoneInfo
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from proapp.clock import local_date, system_clock
+from proapp.config import Settings
+from proapp.db.session import make_engine
+from proapp.runtime import Runtime
+from proapp.services import installation
+from proapp.services.vault import Vault
+from tests.conftest import ROOT, SECRET, definitions
+from tests.people import People
+
+PHONE = {"width": 390, "height": 844}
+SMALL = {"width": 320, "height": 640}
+DESK = {"width": 1280, "height": 900}
+# Without these Chromium asks the world for updates at every start; --no-sandbox because CI runs as root.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+PICTURES = Path(os.environ.get("PICTURES") or ROOT / "test-artefacts" / "pictures")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+
+
+# --- the server -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Site:
+    """An installation of its own: gunicorn with two workers on one SQLite file, and the means to fill it."""
+
+    url: str
+    environment: dict[str, str]
+    runtime: Runtime
+    people: People
+
+    @property
+    def today(self) -> date:
+        return local_date(system_clock(), ZoneInfo(self.runtime.study.time_zone))
+
+    def proapp(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of proapp on this installation."""
+        return subprocess.run(
+            [sys.executable, "-m", "proapp", *words],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[Site]:
+    with installed(tmp_path_factory.mktemp("site"), sqlite_template) as one:
+        yield one
+
+
+@contextmanager
+def installed(folder: Path, template: Path) -> Iterator[Site]:
+    shutil.copy(template, folder / "proapp.sqlite3")
+    key = base64.urlsafe_b64encode(b"k" * 32).decode()
+    port = free_port()
+    settings = Settings(
+        database_url=f"sqlite:///{folder / 'proapp.sqlite3'}",
+        secret_key=SECRET,
+        contact_keys=(b"k" * 32,),
+        base_url=f"http://127.0.0.1:{port}",
+        demo=True,
+    )
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PROAPP_")},
+        "PROAPP_DATABASE_URL": settings.database_url,
+        "PROAPP_SECRET_KEY": SECRET,
+        "PROAPP_CONTACT_KEYS": key,
+        "PROAPP_BASE_URL": settings.base_url,
+        "PROAPP_DEMO": "1",
+    }
+    runtime = runtime_of(settings)
+    with runtime.writing.begin() as session:
+        installation.mark(session, demo=True)
+    people = People(runtime, None, lambda *_: None)
+    with serving(environment, port):
+        yield Site(settings.base_url, environment, runtime, people)
+    runtime.close()
+
+
+def runtime_of(settings: Settings) -> Runtime:
+    study, instruments = definitions()
+    vault = Vault(settings.secret_key, settings.contact_keys)
+    return Runtime(settings, study, instruments, make_engine(settings.database_url), system_clock, vault)
+
+
+@contextmanager
+def serving(environment: dict[str, str], port: int) -> Iterator[None]:
+    server = subprocess.Popen(
+        [
+            sys.executable, "-m", "gunicorn", "wsgi:app",
+            "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning",
+        ],
+        cwd=ROOT, env=environment,
+    )  # fmt: skip
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}/healthz", server)
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the server ended before it was ready"
+        try:
+            with urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} did not answer in 30 seconds")
+
+
+# --- the browser ----------------------------------------------------------------------------------------------------
+
+
+def chromium_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_browser(chromium: Browser, site: Site) -> Iterator[Callable[..., Page]]:
+    """open_browser(viewport=PHONE, locale="sv-SE", javascript=True, dark=False) → a page of a device of its own."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_(
+        viewport: dict[str, int] = PHONE,
+        *,
+        locale: str = "sv-SE",
+        javascript: bool = True,
+        dark: bool = False,
+        **more: Any,
+    ) -> Page:
+        context = chromium.new_context(
+            base_url=site.url,
+            viewport=viewport,
+            locale=locale,
+            java_script_enabled=javascript,
+            color_scheme="dark" if dark else "light",
+            timezone_id="Europe/Stockholm",
+            **more,
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        # A violated content security policy shows as an error of the console; so does a script that fails.
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: _own(request.url, site.url, errors))
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    expected = re.compile(r"status of 4\d\d")  # a page we asked for that says no
+    assert [error for error in errors if not expected.search(error)] == []
+
+
+def _own(url: str, own: str, errors: list[str]) -> None:
+    if not url.startswith((own, "data:", "about:", "blob:")):
+        errors.append(f"a page asked a foreign origin: {url}")
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], None]:
+    """axe(page) fails with every violation of WCAG 2.2 A and AA that axe can see."""
+    tool = Axe()
+
+    def check(page: Page) -> None:
+        found = tool.run(page, options={"runOnly": {"type": "tag", "values": CRITERIA}}).response["violations"]
+        assert [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found] == [], f"{page.url}"
+
+    return check
+
+
+def no_sideways_scrolling(page: Page) -> None:
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} px wider than the screen"
+
+
+def large_targets(page: Page) -> None:
+    """Everything to tap on a patient's page is at least 44 px high or wide enough to hit (WCAG 2.5.8 asks 24)."""
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('main button, main a.button, main label:has(input[type=radio])')]
+            .filter(one => one.offsetParent).map(one => [one.textContent.trim().slice(0, 40), one.getBoundingClientRect()])
+            .filter(([, box]) => box.height < 44).map(([text, box]) => `${text}: ${box.height}`)"""
+    )
+    assert small == []
+
+
+def picture(page: Page, name: str, *, full_page: bool = True) -> Path:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    path = PICTURES / f"{name}.png"
+    page.screenshot(path=path, full_page=full_page)
+    return path
