@@ -20,8 +20,8 @@ from proapp.services.vault import Vault
 from proapp.study.events import standing
 
 VALID_FOR = timedelta(days=14)  # to activate with it; once a PIN is chosen it stays good until replaced or revoked
-LOOKUP = "patient code"  # the purpose under which vault.lookup finds a code's row
-ENDED = ("death", "trial_withdrawal")
+LOOKUP = "activation"  # the purpose under which the sign-in looks for a code
+ENDED = ("death", "trial_withdrawal", "pro_stop")
 
 
 def issue_code(
@@ -39,7 +39,7 @@ def issue_code(
 
     Earlier codes stop working. With `lost_phone` every phone is signed out and forgotten and the PIN is taken away, so
     that the participant chooses a new one; how the caller was recognised must then be stated in `identity_check`.
-    Raises NotFound, and Refused: participant_ended (died or left the trial), reason_required, reason_too_long.
+    Raises NotFound, and Refused: participant_ended (died, left the trial, or stopped answering), reason_required, reason_too_long.
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     reason = register.required_reason(identity_check) if lost_phone else register.optional_reason(identity_check)
