@@ -41,8 +41,10 @@ def require_kind(session: Session, *, demo: bool) -> None:
         )
 
 
-def record_study(session: Session, study: Study, text: str, *, now: datetime) -> None:
-    """Keep the text of the study file in force; the same file twice is one row."""
+def record_study(session: Session, study: Study, text: str, *, now: datetime) -> bool:
+    """Keep the text of the study file in force; the same file twice is one row. Returns whether it was new."""
     if session.scalar(select(StudyVersion.id).where(StudyVersion.content_hash == study.content_hash)) is None:
         session.add(StudyVersion(number=study.number, content_hash=study.content_hash, text=text, recorded_at=now))
         session.flush()
+        return True
+    return False
