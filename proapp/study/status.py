@@ -317,7 +317,7 @@ def accepts_answers(
     if collected(assessment) != "STARTED":
         return False
     deadline = sitting_deadline(assessment, participant, now=now, study=study, zone=zone)
-    return deadline is not None and now < deadline
+    return deadline is None or now < deadline
 
 
 def abandoned(
