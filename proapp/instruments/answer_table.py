@@ -98,7 +98,8 @@ def read_table(instrument: Instrument, source: Path) -> AnswerTable:
 
 
 def _header(content: bytes, delimiter: str) -> tuple[str, ...]:
-    _, names = next(_records(content, delimiter, first_line=1))
+    # Not strict: with quoted names every delimiter but the right one is an error. The right one is read strictly later.
+    _, names = next(_records(content, delimiter, first_line=1, strict=False))
     return tuple(names)
 
 
@@ -247,10 +248,12 @@ class _Spellings(dict[str, float]):
         return code
 
 
-def _records(content: bytes, delimiter: str, *, first_line: int) -> Iterator[tuple[int, list[str]]]:
+def _records(
+    content: bytes, delimiter: str, *, first_line: int, strict: bool = True
+) -> Iterator[tuple[int, list[str]]]:
     """(line in the file, cells) of every record that is not a blank line."""
     text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = csv.reader(text, delimiter=delimiter, strict=strict)
     line = first_line
     try:
         for cells in reader:

@@ -50,7 +50,7 @@ def _code_faults(choices: ResponseChoices) -> Iterator[Fault]:
 
 
 def _unused_responses(draft: Draft) -> Iterator[Fault]:
-    if not draft.read_all("items", draft.items):
+    if not draft.is_sure_of("items"):
         return  # an item that could not be read may be the one that uses the set
     used = {item.responses for item in draft.items}
     for choices in draft.responses:
@@ -114,7 +114,7 @@ def _one_scale_faults(scale: Scale, numbers: list[int], choices: dict[int, Respo
 
 
 def _membership_faults(draft: Draft) -> Iterator[Fault]:
-    if not draft.read_all("scales", draft.scales):
+    if not draft.is_sure_of("scales"):
         return  # a scale that could not be read may hold the item
     homes: dict[int, list[str]] = {}
     for scale in draft.scales:

@@ -7,7 +7,7 @@ numbers and codes of all that were declared.
 
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from proapp.instruments.definition_file import Model, read_entry
 from proapp.instruments.model import Header, Item, ResponseChoices, Scale, Summary
@@ -52,9 +52,12 @@ class Draft:
         declared = self.raw.get(section)
         return (entry for entry in declared if isinstance(entry, dict)) if isinstance(declared, list) else iter(())
 
-    def read_all(self, section: str, values: Sized) -> bool:
-        """Whether every declared entry of the section is good in itself."""
-        return len(list(self._entries(section))) == len(values)
+    def is_sure_of(self, section: Literal["items", "responses", "scales"]) -> bool:
+        """Whether every declared entry of the section is good in itself; else some of what it says is unknown."""
+        if section == "responses":
+            return len(self.responses) == len(self.response_ids)
+        values: Sized = self.items if section == "items" else self.scales
+        return len(values) == len(list(self._entries(section)))
 
     def read(self, model: type[Model], entry: object, path: str) -> Model | None:
         value, problems = read_entry(model, entry, file=self.file, path=path)

@@ -48,9 +48,20 @@ def _faults(raw: dict[str, Any], draft: Draft) -> Iterator[tuple[Place, str]]:
             yield place, "has no wording in this language"
     for place, text in words.items():
         if place not in required and place != ("notice",):
-            yield place, "is worded here, but instrument.toml has no use for it"
+            if not _may_be_wanted(place, draft):
+                yield place, "is worded here, but instrument.toml has no use for it"
         elif not isinstance(text, str) or not text.strip():
             yield place, "must be a text that is not empty"
+
+
+def _may_be_wanted(place: Place, draft: Draft) -> bool:
+    """Whether an entry of instrument.toml that could not be read may be the one that asks for these words."""
+    match place[0]:
+        case "items" | "short" | "recalls":
+            return not draft.is_sure_of("items")
+        case "responses" | "scales" as section:
+            return not draft.is_sure_of(section)
+    return False
 
 
 def _leaves(table: dict[str, Any], above: Place = ()) -> Iterator[tuple[Place, object]]:

@@ -118,6 +118,7 @@ def test_the_summary_needs_all_thirteen_scales_but_neither_global_health_nor_mon
 def test_the_summary_is_high_when_all_is_well(c30):
     result = by_code(c30, dict.fromkeys(range(1, 31), 1))["C30SUMMARY"]
     assert (result.value, result.high_is, result.answered, result.applicable) == (100, "good", 13, 13)
+    assert c30.summary.high_is == result.high_is
 
 
 def test_the_summary_weighs_scales_equally_and_not_items(c30):
