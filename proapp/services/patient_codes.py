@@ -39,7 +39,8 @@ def issue_code(
 
     Earlier codes stop working. With `lost_phone` every phone is signed out and forgotten and the PIN is taken away, so
     that the participant chooses a new one; how the caller was recognised must then be stated in `identity_check`.
-    Raises NotFound, and Refused: participant_ended (died, left the trial, or stopped answering), reason_required, reason_too_long.
+    Raises NotFound, and Refused: participant_ended (died, left the trial, or stopped answering), reason_required,
+    reason_too_long.
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     reason = register.required_reason(identity_check) if lost_phone else register.optional_reason(identity_check)

@@ -137,7 +137,7 @@ def test_masked_details_cannot_be_used():
 
 def test_numbers_are_written_as_people_write_them():
     assert contacts.written(E164) == "070-174 06 55"
-    assert contacts.written("+4741234567") == X
+    assert contacts.written("+4741234567") == "+47 41 23 45 67"
     assert contacts.written(None) == ""
 
 
