@@ -1,0 +1,71 @@
+"""The answers as they come from the database: one statement for everybody, read a page at a time, so that memory does
+not grow with the trial. Rows come participant by participant, in the order of their study ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Answer, Assessment, Participant, ResponseSet
+
+PAGE = 5000
+
+
+class Latest(NamedTuple):
+    """The newest row of an item, and how many rows there are of it. `entered_by`: patient or staff."""
+
+    kind: str
+    code: int | None
+    language: str
+    recorded_at: datetime
+    entered_by: str
+    version_no: int
+
+
+Given = Mapping[tuple[str, int], Latest]  # (instrument, item number)
+
+
+def by_participant(session: Session, *, before: datetime) -> Iterator[tuple[str, dict[int, Given]]]:
+    """(study id, response set id → answers) for everybody who has answered something recorded before `before`.
+
+    Ascending by study id in code-point order, whatever the collation of the database. Void response sets are left out.
+    """
+    query = (
+        select(
+            Participant.study_id,
+            Answer.response_set_id,
+            Answer.instrument,
+            Answer.item,
+            Answer.kind,
+            Answer.code,
+            Answer.language,
+            Answer.recorded_at,
+            Answer.actor,
+        )
+        .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
+        .join(Assessment, Assessment.id == ResponseSet.assessment_id)
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .where(ResponseSet.void_reason.is_(None), Answer.recorded_at < before)
+        .order_by(_binary(session), Answer.response_set_id, Answer.id)
+        .execution_options(yield_per=PAGE)
+    )
+    for study_id, rows in groupby(session.execute(query), key=lambda row: str(row[0])):
+        sets: dict[int, dict[tuple[str, int], Latest]] = {}
+        for _, set_id, instrument, item, kind, code, language, recorded_at, actor in rows:
+            given = sets.setdefault(set_id, {})
+            earlier = given.get((instrument, item))
+            number = earlier.version_no + 1 if earlier else 1
+            entered_by = "patient" if actor == "patient" else "staff"
+            given[instrument, item] = Latest(kind, code, language, recorded_at, entered_by, number)
+        yield study_id, dict(sets)
+
+
+def _binary(session: Session) -> ColumnElement[str]:
+    """Study ids in code-point order: a language's collation differs between machines and may skip the hyphen."""
+    collation = "C" if session.get_bind().dialect.name == "postgresql" else "BINARY"
+    return Participant.study_id.collate(collation)

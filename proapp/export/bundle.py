@@ -1,0 +1,165 @@
+"""The zip file: written beside its target, hashed, and only then given its name, so nothing half-written is ever seen.
+
+Members are stored, not compressed: the output of a compressor depends on the version of its library, and a file made
+again years later is to be the same to the last byte."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy.orm import Session
+
+from proapp.export import assessments, codebook, compliance, items, participants, scores
+from proapp.export.cases import Person, people
+from proapp.export.columns import Table
+from proapp.export.csv_text import TableFile
+from proapp.export.cut import Cut
+from proapp.export.flags import flags_of
+from proapp.export.manifest import FileSummary, manifest
+from proapp.export.readme import readme
+from proapp.instruments.model import Instrument
+from proapp.services import cohort
+from proapp.services.cohort import Cohort
+from proapp.study.model import Study
+
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can tell; says nothing, and always the same
+BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A finished zip file. It lies in a folder that goes away; move or open it before that."""
+
+    path: Path
+    name: str
+    cut_off: date
+    sha256: str
+    bytes: int
+    files: tuple[FileSummary, ...]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """File to number of rows, of the files that have any."""
+        return {file.path: file.rows for file in self.files if file.rows is not None}
+
+
+@contextmanager
+def bundle(
+    session: Session, *, study: Study, instruments: Mapping[str, Instrument], cut_off: date, beside: Path | None = None
+) -> Iterator[Bundle]:
+    """Everything at the end of the local day `cut_off`, as a zip file in a temporary folder (inside `beside`, if given,
+    so that it can be renamed into its place).
+
+    A constant number of statements; memory for the plan of each participant, not for the answers. `session` should be
+    a `snapshot`. Raises Unexportable where stored answers do not fit the instruments.
+    """
+    cut = Cut(study, instruments, cut_off)
+    found = cohort.load(session, study=study, sites=None, today=cut_off, cut_off=cut_off)
+    with TemporaryDirectory(prefix=".proapp-export-", dir=beside) as folder:
+        yield _bundle(Path(folder), session, found, cut)
+
+
+def tables(cut: Cut) -> tuple[Table, ...]:
+    """Every data set of the bundle."""
+    return (
+        participants.table(cut),
+        assessments.table(cut),
+        items.long_table(cut),
+        items.wide_table(cut),
+        scores.long_table(cut),
+        scores.wide_table(cut),
+        compliance.table(cut),
+    )
+
+
+def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut) -> Bundle:
+    content, files = folder / "content", []
+    (content / "data").mkdir(parents=True)
+    described = tables(cut)
+    rows = _write_tables(content, session, found, cut, described)
+    (content / "README.txt").write_bytes(readme(cut, described))
+    for table in sorted((*described, codebook.table()), key=_path):
+        files.append(_summary(content, _path(table), rows[table.name], len(table.columns)))
+    files.append(_summary(content, "README.txt"))
+    (content / "manifest.json").write_bytes(manifest(cut, codebook.tables(described), files))
+    files.append(_summary(content, "manifest.json"))
+    sums = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files))
+    (content / "SHA256SUMS").write_bytes(sums.encode())
+    top = f"{_plain(cut.study.code)}_{cut.day.isoformat()}"
+    target = folder / "bundle.zip"
+    _zip(content, target, top)
+    sha256, size = _digest(target)
+    return Bundle(target, f"{top}_{sha256[:8]}.zip", cut.day, sha256, size, tuple(sorted(files)))
+
+
+def _path(table: Table) -> str:
+    return "codebook.csv" if table is codebook.table() else table.path
+
+
+def _write_tables(
+    content: Path, session: Session, found: Cohort, cut: Cut, described: tuple[Table, ...]
+) -> dict[str, int]:
+    """All tables in one pass over the participants; returns table → rows."""
+    with ExitStack() as open_files:
+        out = {
+            table.name: open_files.enter_context(TableFile(content / _path(table), table))
+            for table in (*described, codebook.table())
+        }
+        for person in people(session, found, cut):
+            _write_person(out, person, cut)
+        for row in compliance.rows(compliance.flows(found, cut.study), cut.study):
+            out["compliance"].write(row)
+        for row in codebook.rows(described):
+            out["codebook"].write(row)
+        return {name: file.rows for name, file in out.items()}
+
+
+def _write_person(out: Mapping[str, TableFile], person: Person, cut: Cut) -> None:
+    flags = [flags_of(case.expected, cut_off=cut.day) for case in person.cases]
+    out["participants"].write(participants.row(person.member, flags, cut))
+    for case, flag in zip(person.cases, flags, strict=True):
+        for row in assessments.rows(case, flag, cut):
+            out["assessments"].write(row)
+        for row in items.long_rows(case):
+            out["items_long"].write(row)
+        for row in scores.long_rows(person, case, cut):
+            out["scores_long"].write(row)
+        out["items_wide"].write(items.wide_row(case, cut))
+        out["scores_wide"].write(scores.wide_row(case, cut))
+
+
+def _summary(content: Path, path: str, rows: int | None = None, columns: int | None = None) -> FileSummary:
+    sha256, size = _digest(content / path)
+    return FileSummary(path, size, sha256, rows, columns)
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest(), path.stat().st_size
+
+
+def _zip(content: Path, target: Path, top: str) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as out:
+        for path in sorted(path.relative_to(content).as_posix() for path in content.rglob("*") if path.is_file()):
+            member = zipfile.ZipInfo(f"{top}/{path}", EPOCH)
+            member.create_system = 3  # Unix, wherever it is made
+            member.external_attr = 0o100644 << 16
+            member.file_size = (content / path).stat().st_size
+            with (content / path).open("rb") as source, out.open(member, "w") as sink:
+                while block := source.read(BLOCK):
+                    sink.write(block)
+
+
+def _plain(code: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", code)

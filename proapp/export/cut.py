@@ -1,0 +1,70 @@
+"""What an export is made of: a study, its instruments, and the last local day that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+
+from proapp.instruments.model import Instrument, Wording
+from proapp.services.cohort import Expected
+from proapp.study.model import Study
+from proapp.study.schedule import close_instant
+
+NOT_VALIDATED = "not validated, not an EORTC instrument"
+
+
+class Unexportable(Exception):
+    """The answers stored cannot be read with the instruments loaded. The sentence says which, and holds no answer."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Only what had happened, and was recorded, by the end of the local day `day` is exported."""
+
+    study: Study
+    instruments: Mapping[str, Instrument]
+    day: date
+
+    @cached_property
+    def end(self) -> datetime:
+        """The midnight that ends the cut-off day, in UTC: what was recorded before it counts."""
+        return close_instant(self.day, self.study.zone())
+
+    @cached_property
+    def used(self) -> tuple[Instrument, ...]:
+        """The instruments of the study, in its order."""
+        return tuple(self.instruments[code] for code in self.study.instruments)
+
+    def instruments_of(self, assessment: Expected) -> tuple[Instrument, ...]:
+        """What was, or is to be, asked: the packs pinned when it was started, else those of the time point."""
+        timepoint = self.study.timepoints_by_code.get(assessment.timepoint)
+        planned = timepoint.instruments if timepoint else ()
+        codes = planned if assessment.primary is None else _pinned(planned, assessment.primary.packs)
+        missing = [code for code in codes if code not in self.instruments]
+        if missing:
+            raise Unexportable(
+                f"{assessment.member.study_id}, {assessment.timepoint}: "
+                f"the instrument {missing[0]} was used but is not installed now."
+            )
+        return tuple(self.instruments[code] for code in codes)
+
+
+def _pinned(planned: tuple[str, ...], packs: Mapping[str, object]) -> tuple[str, ...]:
+    """The pinned packs, those the time point names in its order first."""
+    return (*(code for code in planned if code in packs), *sorted(code for code in packs if code not in planned))
+
+
+def wording(instrument: Instrument, language: str) -> Wording:
+    """The words of an instrument in a language, or else in the first it has."""
+    return instrument.wording.get(language) or instrument.wording[instrument.languages[0]]
+
+
+def notice(instrument: Instrument) -> str:
+    """What must be said wherever numbers of this instrument are read; empty for a validated one."""
+    if instrument.validated:
+        return ""
+    if instrument.licence.kind == "original":
+        return NOT_VALIDATED
+    return wording(instrument, "en").notice or "not validated"

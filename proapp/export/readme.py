@@ -1,0 +1,73 @@
+"""The page a statistician reads first, made for the very study and cut-off that it lies beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from proapp.export.columns import TYPES, Table
+from proapp.export.cut import Cut, notice, wording
+from proapp.export.keys import label
+from proapp.study.compliance import DEFINITIONS
+
+WIDTH = 100
+_READING = """\
+UTF-8, commas, CRLF, decimal points, ISO dates; the first line holds the names. An empty cell is a missing value; \
+there is no number that stands for one. codebook.csv says for every column what it holds, its codes, when it is empty and why.
+Text cells that would be taken for a formula by a spreadsheet begin with an apostrophe. To undo it: where a text cell \
+matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed.
+Only answers that were sent are exported, of each assessment the primary response set. Answers behind a closed gate \
+do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
+Where somebody left the trial and forbade the use of answers, the rows stay, the answers and scores are empty, and \
+answers_withheld in assessments is 1. The rates count such an assessment as received.
+Not in here: names, telephone numbers, addresses, free-text notes. Age and sex are not collected.
+The files are stored without compression, so that no version of a compression library can change the bytes."""
+_CUT = """\
+Only what had happened, and was recorded, by the end of {day} ({zone}) is in this export; what was entered later, even \
+about an earlier day, is not. Labels, and the language of a participant, are those in force when the export is made. \
+The same data and the same cut-off give the same bytes, whenever the export is made, once that day is over."""
+
+
+def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
+    """README.txt as UTF-8 text with LF line ends."""
+    return "".join(f"{line}\n" for line in _lines(cut, tables)).encode()
+
+
+def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
+    study = cut.study
+    yield from (f"{study.code}: {label(study.title)}", f"Protocol {study.number}; cut-off {cut.day.isoformat()}", "")
+    yield from _warnings(cut)
+    yield from _section("Cut-off", _CUT.format(day=cut.day.isoformat(), zone=study.time_zone))
+    yield from _section("Tables")
+    for table in tables:
+        yield from wrap(f"{table.path}: {table.row}. Key: {', '.join(table.key)}.", WIDTH, subsequent_indent="    ")
+    yield ""
+    yield from _section("Types of columns")
+    yield from (f"{name}: {meaning}" for name, meaning in TYPES.items())
+    yield ""
+    yield from _section("Reading the files", _READING)
+    yield from _section("Rates: definitions", "\n".join(DEFINITIONS["en"]))
+    yield from _section("Andelar: definitioner", "\n".join(DEFINITIONS["sv"]))
+    yield from _section("Integrity", "SHA256SUMS: check with sha256sum -c SHA256SUMS inside this folder.")
+
+
+def _warnings(cut: Cut) -> Iterator[str]:
+    if cut.study.demo:
+        yield "DEMONSTRATION: this study file is marked as one."
+    if cut.study.example:
+        yield "Time points, windows and instruments are an example, to be replaced by those of the protocol."
+    for one in cut.used:
+        title = wording(one, "en").title
+        said = notice(one) or "validated"
+        yield f"{one.code} {one.version}, {title}: {said}."
+        if one.population:
+            yield from wrap(one.population, WIDTH, initial_indent="    ", subsequent_indent="    ")
+    yield ""
+
+
+def _section(title: str, text: str = "") -> Iterator[str]:
+    yield from (title, "-" * len(title))
+    for paragraph in text.splitlines():
+        yield from wrap(paragraph, WIDTH)
+    if text:
+        yield ""
