@@ -1,0 +1,169 @@
+"""`proapp schedule` and `proapp check`, as somebody at a terminal meets them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+from click.testing import CliRunner
+from icalendar import Calendar
+
+from proapp.cli.check import check
+from proapp.cli.schedule import schedule
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.delenv("PROAPP_STUDY", raising=False)
+    monkeypatch.delenv("PROAPP_PACKS_DIR", raising=False)
+
+    def ran(command, *arguments):
+        result = CliRunner().invoke(command, [str(argument) for argument in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result
+
+    return ran
+
+
+CSV = """randomized_on,timepoint,target_on,opens_on,closes_on,late_until
+2025-11-30,m03,2026-02-28,2026-02-14,2026-03-28,2026-04-11
+2025-11-30,m06,2026-05-30,2026-05-16,2026-06-27,2026-07-11
+2025-11-30,m12,2026-11-30,2026-11-02,2027-01-11,2027-01-25
+2025-11-30,m18,2027-05-30,2027-05-02,2027-07-11,2027-07-25
+2025-11-30,m24,2027-11-30,2027-11-02,2028-01-25,2028-02-08
+2025-11-30,m36,2028-11-30,2028-11-02,2029-01-25,2029-02-08
+"""
+
+
+def test_one_date_as_csv(run):
+    result = run(schedule, "2025-11-30", "--format", "csv")
+    assert (result.exit_code, result.output) == (0, CSV)
+
+
+def test_many_dates_from_a_file_in_their_order(run, tmp_path):
+    dates = tmp_path / "dates.txt"
+    dates.write_text("# first patients\n\n2026-01-02\n 2025-11-30 \n2026-01-02\n", encoding="utf-8")
+    lines = run(schedule, "--dates", dates, "--format", "csv").output.splitlines()
+    assert [line.split(",")[0] for line in lines[1::6]] == ["2026-01-02", "2025-11-30", "2026-01-02"]
+    assert lines[1:7] == lines[13:19]
+    assert lines[7:13] == CSV.splitlines()[1:]
+    assert run(schedule, "--dates", dates).output.count("Randomised Fri 2026-01-02") == 2
+
+
+def test_the_table_says_weekdays_and_what_may_surprise(run):
+    english = run(schedule, "2025-11-30").output
+    assert "Randomised Sun 2025-11-30" in english
+    assert "Sat 2026-02-28" in english
+    assert english.count("last day of a short month") == 1
+    swedish = run(schedule, "2025-12-29", "--lang", "sv").output
+    assert "Lottad mån 2025-12-29" in swedish
+    assert "2026-03-29 har 23 timmar" in swedish
+    assert "2026-10-25 has 25 hours" in run(schedule, "2026-07-25").output
+
+
+def test_the_calendar_is_neutral_and_always_the_same(run, tmp_path):
+    dates = tmp_path / "dates.txt"
+    dates.write_text("2025-11-30\n2025-11-30\n", encoding="utf-8")
+    first, second = (run(schedule, "--dates", dates, "--format", "ics", "--lang", "sv").output for _ in range(2))
+    assert first == second
+    events = Calendar.from_ical(first).walk("VEVENT")
+    assert len(events) == len({event["uid"] for event in events}) == 12
+    assert {str(event["summary"]) for event in events} == {"Frågeformulär att besvara"}
+    assert (events[0].decoded("dtstart"), events[0].decoded("dtend")) == (date(2026, 2, 14), date(2026, 3, 29))
+    assert "BreCLIM" not in first
+
+
+def test_an_arm_has_its_own_time_points(run, write):
+    path = write(('kind = "event"\nanchor = "surgery"', 'kind = "scheduled"\nanchor = "randomization"\nmonths = 9'))
+    for arm, codes in (("SURG", ["m03", "m06", "op1"]), ("ONC", ["m03", "m06"])):
+        lines = run(schedule, "2026-01-15", "--study", path, "--arm", arm, "--format", "csv").output.splitlines()
+        assert [line.split(",")[1] for line in lines[1:]] == codes
+
+
+def test_the_study_and_packs_of_the_environment_are_used(run, write, monkeypatch, tmp_path):
+    monkeypatch.setenv("PROAPP_STUDY", str(write()))
+    monkeypatch.setenv("PROAPP_PACKS_DIR", str(tmp_path))
+    output = CliRunner().invoke(schedule, ["2026-01-15", "--format", "csv"]).output
+    assert [line.split(",")[1] for line in output.splitlines()[1:]] == ["m03", "m06"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["2025-02-30"], 'DATE: "2025-02-30" is not a date; write it as in 2026-02-28'),
+        (["20250228"], 'DATE: "20250228" is not a date'),
+        (["2025-W09-5"], 'DATE: "2025-W09-5" is not a date'),
+        (["0025-02-28"], "DATE: 0025-02-28 is not between the years 1900 and 2200"),
+        ([], "give either a date or --dates FILE"),
+        (["2025-02-28", "--dates", "dates.txt"], "give either a date or --dates FILE"),
+        (["2025-02-28", "--arm", "KIR"], '"KIR" is not an arm of BreCLIM-2; its arms are SURG, ONC'),
+        (["2025-02-28", "--format", "pdf"], "'pdf' is not one of 'table', 'csv', 'ics'"),
+    ],
+)
+def test_a_wrong_use_is_explained(arguments, sentence, run):
+    result = run(schedule, *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
+
+
+def test_a_bad_line_is_named_and_nothing_is_printed(run, tmp_path):
+    dates = tmp_path / "dates.txt"
+    dates.write_text("2026-01-15\n\n15/1 2026\n", encoding="utf-8")
+    result = run(schedule, "--dates", dates, "--format", "csv")
+    assert result.exit_code == 2
+    assert f'{dates}, line 3: "15/1 2026" is not a date' in result.output
+    assert "m03" not in result.output
+
+
+def test_a_file_of_dates_that_cannot_be_read(run, tmp_path):
+    result = run(schedule, "--dates", tmp_path / "none.txt")
+    assert result.exit_code == 1
+    assert "none.txt: cannot be read as UTF-8 text" in result.output
+
+
+def test_a_faulty_study_file_is_told_instead_of_a_schedule(run, write):
+    result = run(schedule, "2026-01-15", "--study", write(("months = 6", "months = 3")))
+    assert result.exit_code == 1
+    assert "timepoints[m06].months: is not after m03" in result.output
+
+
+def test_what_is_shipped_is_in_order(run):
+    result = run(check)
+    assert result.exit_code == 0
+    assert [line.split("/")[-1] for line in result.output.splitlines()] == [
+        "br23: OK",
+        "c30: OK",
+        "lmc21: OK",
+        "breclim2.toml: OK",
+    ]
+
+
+def test_every_problem_of_every_file_is_printed(run, write):
+    broken = write(("months = 6", "months = 3"), ('number = "1"', "number = 1"))
+    result = run(check, broken, "no-such-file.toml")
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        f"{broken}: number: must be a text",
+        f"{broken}: timepoints[m06].months: is not after m03, the time point before it; put them in order of time",
+        "no-such-file.toml: cannot be read: No such file or directory",
+    ]
+
+
+def test_the_files_of_the_environment_are_checked_too(run, write, monkeypatch, tmp_path):
+    (tmp_path / "packs" / "own").mkdir(parents=True)
+    monkeypatch.setenv("PROAPP_STUDY", str(write()))
+    monkeypatch.setenv("PROAPP_PACKS_DIR", str(tmp_path / "packs"))
+    result = CliRunner().invoke(check, [])
+    assert result.exit_code == 1
+    assert f"{tmp_path}/packs/own/instrument.toml: cannot be read" in result.output
+
+
+def test_neither_command_waits_for_the_web_or_the_database():
+    script = (
+        "import sys, proapp.cli.schedule, proapp.cli.check;"
+        "sys.exit(','.join(sorted({'flask', 'sqlalchemy', 'flask_babel', 'wtforms', 'apscheduler'} & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
