@@ -1,0 +1,32 @@
+"""docs/study-file.md keeps up with the file format."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from proapp.study.load import load_study
+from proapp.study.model import Arm, Reminder, Site, Study, TimePoint
+
+DOC = (Path(__file__).parents[2] / "docs" / "study-file.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", [Study, Site, Arm, TimePoint, Reminder])
+def test_every_key_is_explained(model):
+    explained = set(re.findall(r"`([a-z_]+)`", DOC))
+    assert set(model.model_fields) <= explained
+
+
+def test_defaults_are_as_explained():
+    for key, told in re.findall(r"^\| `([a-z_]+)` \| no, `?\"?([a-z0-9]+)\"?`? \|", DOC, flags=re.MULTILINE):
+        fields = {**TimePoint.model_fields, **Study.model_fields}
+        assert key == "arms" or str(fields[key].default).lower() == told
+
+
+def test_the_small_study_is_in_order(tmp_path, packs):
+    (text,) = re.findall(r"```toml\n(.*?)```", DOC, flags=re.DOTALL)
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    assert load_study(path, packs).code == "EXAMPLE-1"
