@@ -17,13 +17,14 @@ from typing import Self
 
 from proapp.export.columns import Cell, Table, Type
 
+_FIRST = frozenset("'=+-@\t\r")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def guard(text: str) -> str:
     """`text` so that no spreadsheet takes it for a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
+    return f"'{text}" if text[:1] in _FIRST and _FORMULA.match(text) else text
 
 
 def unguard(text: str) -> str:
@@ -33,7 +34,7 @@ def unguard(text: str) -> str:
 
 def instant(moment: datetime) -> str:
     """An aware moment in UTC to the second, as 2027-03-29T08:15:00Z."""
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.astimezone(UTC).isoformat(timespec='seconds')[:19]}Z"
 
 
 def _said(value: Cell) -> Cell:

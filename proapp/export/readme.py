@@ -13,7 +13,7 @@ from proapp.study.compliance import DEFINITIONS
 WIDTH = 100
 _READING = """\
 UTF-8, commas, CRLF, decimal points, ISO dates; the first line holds the names. An empty cell is a missing value; \
-there is no number that stands for one. codebook.csv says for every column what it holds, its codes, when it is empty and why.
+there is no number that stands for one. codebook.csv says for every column what it holds and when it is empty.
 Text cells that would be taken for a formula by a spreadsheet begin with an apostrophe. To undo it: where a text cell \
 matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed.
 Only answers that were sent are exported, of each assessment the primary response set. Answers behind a closed gate \
@@ -35,7 +35,7 @@ def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
 
 def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
     study = cut.study
-    yield from (f"{study.code}: {label(study.title)}", f"Protocol {study.number}; cut-off {cut.day.isoformat()}", "")
+    yield from (label(study.title), f"{study.code}, protocol {study.number}; cut-off {cut.day.isoformat()}", "")
     yield from _warnings(cut)
     yield from _section("Cut-off", _CUT.format(day=cut.day.isoformat(), zone=study.time_zone))
     yield from _section("Tables")
