@@ -1,4 +1,4 @@
-"""What a patient does with a questionnaire: open it, answer, skip, take back, send, or decline it.
+"""What a patient does with a questionnaire: open it, answer, skip, take back, send.
 
 Answers are appended, never changed; an unchanged value adds no row, so a reload or a double tap is harmless. Whatever a
 patient typed inside the sitting's grace is taken, and classified later, never refused. Each write has its audit event
@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
-from proapp.db.models import Answer, AssessmentEvent, AuditEvent, MissedReason, ResponseSet
+from proapp.db.models import Answer, AuditEvent, ResponseSet
 from proapp.instruments.answers import Given, parse_answer
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import score
@@ -27,13 +27,10 @@ from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting import Sitting, Step
 from proapp.services.vault import Vault
 from proapp.study.model import Study
-from proapp.study.reasons import MISSED_REASONS
-from proapp.study.status import abandoned, may_decline, may_undo_decline
+from proapp.study.status import abandoned
 
 Respondent = Literal["self", "helped", "proxy"]
 RESPONDENTS: tuple[Respondent, ...] = ("self", "helped", "proxy")
-# What a patient may give as the reason for not answering, of the study room's reasons for missing data.
-DECLINE_REASONS = ("too_ill", "refused_burden", "upset_or_irrelevant", "no_time")
 
 _answer: Any = Answer.__table__
 _audit: Any = AuditEvent.__table__
@@ -132,11 +129,11 @@ def record(
     now: datetime,
     actor: Actor,
     client_id: str | None = None,
-) -> bool:
-    """Save what the patient did with one item, of a sitting found with `lock`; False when nothing changed.
+) -> Sitting:
+    """Save what the patient did with one item, of a sitting found with `lock`; returns the sitting as it is then.
 
-    `raw` is the answer as it arrived. Raises InvalidAnswer (not one of the item's answers), or Refused: not_started,
-    already_sent, closed, declined, not_open, not_asked.
+    An unchanged value writes nothing. `raw` is the answer as it arrived. Raises InvalidAnswer (not one of the item's
+    answers), or Refused: not_started, already_sent, closed, declined, not_open, not_asked.
     """
     own = _require_open(sitting)
     instrument = sitting.instrument(step.instrument)
@@ -145,7 +142,7 @@ def record(
         raise Refused("not_asked")
     old = sitting.given.get(step)
     if new == old or (old is None and kind == "cleared"):
-        return False
+        return sitting
     values = {
         "response_set_id": own.id,
         "instrument": step.instrument,
@@ -160,21 +157,15 @@ def record(
     }
     session.connection().execute(_INSERT_ANSWER, values)
     details = {"old": _plain(old), "new": _plain(new), "language": language}
-    _note(
-        session, sitting, Entry("answer.recorded", "answer", f"{own.id}/{step.instrument}.{step.item}", details), actor
-    )
-    return True
+    place = f"{own.id}/{step.instrument}.{step.item}"
+    head = _note(session, sitting, _entry(sitting, "answer.recorded", "answer", place, details), actor)
+    return replace(sitting, given={**sitting.given, step: new}, head=head)
 
 
 def _plain(given: Given | None) -> int | str | None:
     if given is None:
         return None
     return given.code if given.kind == "answered" else given.kind
-
-
-def with_answer(sitting: Sitting, step: Step, given: Given) -> Sitting:
-    """The sitting as it is after `given` was recorded, without asking the database again."""
-    return replace(sitting, given={**sitting.given, step: given})
 
 
 def submit(session: Session, sitting: Sitting, *, vault: Vault, now: datetime, actor: Actor) -> Receipt:
@@ -269,57 +260,6 @@ def is_valid(sitting: Sitting) -> bool:
     )
 
 
-def decline(session: Session, sitting: Sitting, *, reason_code: str | None, now: datetime, actor: Actor) -> None:
-    """The patient does not want to answer this time; `reason_code` is one of DECLINE_REASONS, or None.
-
-    Raises Refused: cannot_decline (sent, closed, not open), unknown_reason.
-    """
-    if reason_code is not None and reason_code not in DECLINE_REASONS:
-        raise Refused("unknown_reason")
-    if sitting.assessment.declined:
-        return
-    if not may_decline(sitting.state):
-        raise Refused("cannot_decline")
-    entries = [_decided(session, sitting, "declined", now=now)]
-    if reason_code is not None:
-        entries.append(_reason(session, sitting, reason_code, now=now))
-    audit.record(session, *entries, actor=actor, now=now, participant_id=sitting.participant_id, locked=True)
-
-
-def undo_decline(session: Session, sitting: Sitting, *, now: datetime, actor: Actor) -> None:
-    """The patient wants to answer after all, while the window is open. Raises Refused: cannot_undo."""
-    if not sitting.assessment.declined:
-        return
-    if not may_undo_decline(sitting.state):
-        raise Refused("cannot_undo")
-    entry = _decided(session, sitting, "decline_undone", now=now)
-    audit.record(session, entry, actor=actor, now=now, participant_id=sitting.participant_id, locked=True)
-
-
-def _decided(session: Session, sitting: Sitting, type_: str, *, now: datetime) -> Entry:
-    event = AssessmentEvent(assessment_id=sitting.assessment_id, type=type_, payload={"by": "patient"}, recorded_at=now)
-    session.add(event)
-    session.flush()
-    details = {"assessment": sitting.assessment_id, "type": type_, "by": "patient"}
-    return _entry(sitting, f"assessment.{type_}", "assessment_event", event.id, details)
-
-
-def _reason(session: Session, sitting: Sitting, code: str, *, now: datetime) -> Entry:
-    known = MISSED_REASONS[code]
-    reason = MissedReason(
-        assessment_id=sitting.assessment_id,
-        code=code,
-        health_related=known.health_related,
-        avoidable=known.avoidable,
-        source="patient",
-        recorded_at=now,
-    )
-    session.add(reason)
-    session.flush()
-    details = {"assessment": sitting.assessment_id, "code": code, "source": "patient"}
-    return _entry(sitting, "missed_reason.recorded", "missed_reason", reason.id, details)
-
-
 def _require_open(sitting: Sitting) -> sittings.OpenedSet:
     """The set that takes answers now. Raises Refused with the reason why not."""
     if sitting.own is None:
@@ -358,11 +298,12 @@ def _entry(sitting: Sitting, action: str, entity: str, entity_id: int | str, det
     return Entry(action, entity, entity_id, details, site_code=sitting.site_code)
 
 
-def _note(session: Session, sitting: Sitting, entry: Entry, actor: Actor) -> None:
-    """Append to the audit chain behind the head that was read under this sitting's lock."""
+def _note(session: Session, sitting: Sitting, entry: Entry, actor: Actor) -> tuple[int, str]:
+    """Append to the audit chain behind the head that was read under this sitting's lock; returns the new head."""
     if sitting.head is None:
         raise ValueError("a sitting that writes must be found with lock=True")
     seq, last_hash = sitting.head
     chain = audit.participant_chain(sitting.participant_id)
     rows = audit.chained(chain, seq, last_hash, [entry], actor=actor, now=sitting.now)
     session.connection().execute(_INSERT_AUDIT, rows)
+    return seq + 1, rows[0]["hash"]

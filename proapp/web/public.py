@@ -2,6 +2,134 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from sqlalchemy.exc import SQLAlchemyError
+
+from proapp.db.migrate import current_revision, head_revision
+from proapp.services.sessions import LIMITS
+from proapp.version import __version__
+from proapp.web.guard import audience, find_patient
+from proapp.web.i18n import CHOSEN, LANGUAGES
+from proapp.web.patient.devices import known_device
+from proapp.web.transactions import runtime
 
 blueprint = Blueprint("public", __name__)
+
+NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so never translated
+
+
+@blueprint.get("/")
+@audience("anyone")
+def start() -> Any:
+    """To where this browser left off: signed in, code given, phone known, or new."""
+    who = find_patient()
+    if who is not None and who.kind == "patient":
+        return redirect(url_for("patient.home"), code=303)
+    if (who is not None and who.kind == "patient_pending") or known_device() is not None:
+        return redirect(url_for("patient.pin"), code=303)
+    return redirect(url_for("patient.code"), code=303)
+
+
+@blueprint.post("/language")
+@audience("anyone")
+def language() -> Any:
+    chosen = request.form.get("language", "")
+    if chosen in LANGUAGES and chosen in runtime().study.languages:
+        session[CHOSEN] = chosen
+        session.permanent = True
+    return redirect(safe_next(request.form.get("next", "")), code=303)
+
+
+def safe_next(address: str) -> str:
+    """`address` when it is a path on this very site, else the front door."""
+    plain = address.isascii() and address.isprintable() and "\\" not in address and " " not in address
+    if not plain or not address.startswith("/") or address.startswith("//") or len(address) > 500:
+        return url_for("public.start")
+    parts = urlsplit(address)
+    return address if not parts.scheme and not parts.netloc else url_for("public.start")
+
+
+@blueprint.get("/about/privacy")
+@audience("anyone")
+def privacy() -> Any:
+    find_patient()
+    return render_template("public/privacy.html")
+
+
+@blueprint.get("/about/accessibility")
+@audience("anyone")
+def accessibility() -> Any:
+    find_patient()
+    return render_template("public/accessibility.html")
+
+
+@blueprint.get("/healthz")
+@audience("anyone")
+def health() -> Response:
+    """For the machine that watches this one: 200 when answers can be saved, else 503."""
+    try:
+        found = current_revision(runtime().engine)
+    except (SQLAlchemyError, OSError):
+        found = None
+    checks = {"database": found is not None, "migrations": found == _head()}
+    answer = jsonify(status="ok" if all(checks.values()) else "failing", version=__version__, **checks)
+    answer.status_code = 200 if all(checks.values()) else 503
+    return answer
+
+
+@cache
+def _head() -> str:
+    return head_revision()
+
+
+@blueprint.app_context_processor
+def frame() -> dict[str, Any]:
+    """What the frame of a patient's page needs."""
+    return {
+        "offered_languages": [code for code in LANGUAGES if code in runtime().study.languages],
+        "language_names": NAMES,
+        "idle_seconds": int(LIMITS["patient"].idle.total_seconds()),
+    }
+
+
+@blueprint.app_template_filter()
+def dial(phone: str) -> str:
+    """A telephone number as a tel: address takes it. Swedish numbers as they are printed: 08-465 004 01."""
+    return "".join(sign for sign in phone if sign.isdigit() or sign == "+")
+
+
+@blueprint.app_template_global()
+def error_words(status: int, kind: str, face: str) -> dict[str, str]:
+    """Heading, text and the one way on, for an error page."""
+    home, again = url_for("staff.start" if face == "staff" else "public.start"), _("Try again")
+    words = {
+        "stale_form": (
+            _("The page had been open too long"),
+            _("Nothing was saved this time. Go to the first page and continue; what was saved before is still there."),
+        ),
+        "busy": (
+            _("Please wait a moment"),
+            _("Your latest step was not saved, because the service is busy. Try again in a little while."),
+        ),
+        403: (_("You may not open this page"), _("Your account does not have the right to see it.")),
+        404: (_("There is no such page"), _("The address may be mistyped, or the page may not be for you.")),
+        405: (_("That did not work"), _("The page was opened in a way it does not understand. Nothing was saved.")),
+        413: (_("That was too much at once"), _("What was sent is larger than we accept. Nothing was saved.")),
+        429: (_("Too many tries"), _("Please wait a quarter of an hour and try again.")),
+    }
+    default = (
+        (
+            _("Something went wrong"),
+            _("The fault is ours. Your latest step was not saved; everything saved before is safe."),
+        )
+        if status >= 500
+        else (_("That did not work"), _("The page did not understand what was sent. Nothing was saved."))
+    )
+    heading, text = words.get(kind) or words.get(status) or (words["busy"] if status == 503 else default)
+    action = again if status in {429, 503} else _("To the first page")
+    return {"heading": heading, "text": text, "action": action, "address": home}

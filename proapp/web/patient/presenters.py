@@ -1,0 +1,196 @@
+"""What a page of the questionnaire prints, as plain values: templates get these and never a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from proapp.instruments.answers import Given
+from proapp.instruments.model import Instrument, Wording
+from proapp.services.sitting import Sitting, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    code: int
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item. `lang` is the language of the wording when it differs from the page's, else the same."""
+
+    place: str
+    position: int
+    total: int
+    lang: str
+    introduction: str
+    recall: str
+    text: str
+    layout: str
+    options: tuple[Option, ...]
+    is_answered: bool
+    saved: str
+    notice: str
+    back: str
+    back_words: str
+    prompt: bool
+    problem: str
+
+
+def wording(instrument: Instrument, language: str) -> tuple[str, Wording]:
+    """The language the questionnaire is shown in, and its words: the page's if the pack has it, else its first."""
+    shown = language if language in instrument.wording else instrument.languages[0]
+    return shown, instrument.wording[shown]
+
+
+def address_of(sitting: Sitting, step: Step, *, back_to_review: bool = False) -> str:
+    where = {"back": "review"} if back_to_review else {}
+    return url_for(
+        "patient.question",
+        assessment_id=sitting.assessment_id,
+        instrument=step.instrument,
+        item=step.item,
+        **where,
+    )
+
+
+def question(
+    sitting: Sitting, step: Step, language: str, *, back_to_review: bool, prompt: bool = False, problem: str = ""
+) -> Question:
+    instrument = sitting.instrument(step.instrument)
+    lang, words = wording(instrument, language)
+    item, choices = instrument.item(step.item), instrument.choices(step.item)
+    given = sitting.given.get(step)
+    part, position = sitting.order(step)
+    done = sum(len(one.items) for one in sitting.instruments[:part])
+    labels = words.responses[choices.id]
+    back, back_words = _back(sitting, step, back_to_review)
+    return Question(
+        place=place(sitting, step),
+        position=done + position,
+        total=sitting.total,
+        lang=lang,
+        introduction=words.introduction if position == 0 else "",
+        recall=words.recalls[item.recall] if item.recall else "",
+        text=words.items[step.item],
+        layout=choices.layout,
+        options=tuple(
+            Option(code, labels.get(code, ""), given is not None and given.code == code) for code in choices.codes
+        ),
+        is_answered=given is not None and given.kind == "answered",
+        saved=progress(sitting) if sitting.given else _("Each answer is saved when you continue."),
+        notice=words.notice or "",
+        back=back,
+        back_words=back_words,
+        prompt=prompt,
+        problem=problem,
+    )
+
+
+def place(sitting: Sitting, step: Step) -> str:
+    """Part 1 of 3 · Question 12 of 30. Numbers of items that are not asked are left out, so the totals never move."""
+    part, position = sitting.order(step)
+    instrument = sitting.instruments[part]
+    here = _("Question %(number)d of %(total)d", number=position + 1, total=len(instrument.items))
+    if len(sitting.instruments) == 1:
+        return here
+    return _("Part %(number)d of %(total)d", number=part + 1, total=len(sitting.instruments)) + " · " + here
+
+
+def progress(sitting: Sitting) -> str:
+    return _("%(answered)d of %(total)d answered and saved", answered=sitting.answered, total=sitting.total)
+
+
+def _back(sitting: Sitting, step: Step, back_to_review: bool) -> tuple[str, str]:
+    if back_to_review:
+        return url_for("patient.review", assessment_id=sitting.assessment_id), _("Back to the list")
+    before = sitting.before(step)
+    return (address_of(sitting, before), _("Back")) if before else (url_for("patient.home"), _("To the first page"))
+
+
+# --- the list before sending ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    text: str
+    lang: str
+    answer: str
+    answered: bool
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    heading: str
+    rows: tuple[Row, ...]
+    notice: str
+    lang: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    id: int
+    back: str
+    missing: tuple[Row, ...]
+    missing_heading: str
+    parts: tuple[Part, ...]
+    none_answered: bool
+
+
+def review(sitting: Sitting, language: str) -> Review:
+    parts = tuple(_part(sitting, number, one, language) for number, one in enumerate(sitting.instruments, start=1))
+    missing = tuple(row for part in parts for row in part.rows if not row.answered)
+    last = sitting.steps[-1]
+    return Review(
+        id=sitting.assessment_id,
+        back=address_of(sitting, last),
+        missing=missing,
+        missing_heading=ngettext(
+            "You have left %(num)d question unanswered", "You have left %(num)d questions unanswered", len(missing)
+        ),
+        parts=parts,
+        none_answered=sitting.answered == 0,
+    )
+
+
+def _part(sitting: Sitting, number: int, instrument: Instrument, language: str) -> Part:
+    lang, words = wording(instrument, language)
+    steps = (step for step in sitting.steps if step.instrument == instrument.code)
+    heading = _("Part %(number)d: %(title)s", number=number, title=words.title)
+    return Part(
+        heading=heading if len(sitting.instruments) > 1 else words.title,
+        rows=tuple(_rows(sitting, instrument, steps, lang, words)),
+        notice=words.notice or "",
+        lang=lang,
+    )
+
+
+def _rows(sitting: Sitting, instrument: Instrument, steps: Iterable[Step], lang: str, words: Wording) -> Iterable[Row]:
+    for step in steps:
+        given = sitting.given.get(step)
+        answered = given is not None and given.kind == "answered"
+        yield Row(
+            text=words.short[step.item],
+            lang=lang,
+            answer=_answer(instrument, step, given, words) if given is not None and answered else _("Not answered"),
+            answered=answered,
+            address=address_of(sitting, step, back_to_review=True),
+        )
+
+
+def _answer(instrument: Instrument, step: Step, given: Given, words: Wording) -> str:
+    """The words of the answer; on a row of numbered tiles the number and what the ends mean."""
+    choices, code = instrument.choices(step.item), given.code
+    assert code is not None
+    label = words.responses[choices.id].get(code, "")
+    if choices.layout == "list":
+        return label
+    number = _("%(code)d on a scale to %(highest)d", code=code, highest=choices.highest)
+    return f"{number} ({label})" if label else number
