@@ -1,0 +1,103 @@
+"""The audit trail in words: what was done, and old and new values, as the page prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+
+ACTIONS: dict[str, Any] = {
+    "answer.recorded": _("Answer recorded"),
+    "assessment.declined": _("Assessment declined"),
+    "assessment.decline_undone": _("Decline taken back"),
+    "assessment.extended": _("Window extended"),
+    "assessment.moved": _("Assessment moved"),
+    "assessment.planned": _("Assessment planned"),
+    "assessment.voided": _("Answers made void"),
+    "code.issued": _("Patient's code issued"),
+    "code.revoked": _("Patient's code revoked"),
+    "contact.changed": _("Contact data changed"),
+    "contact.logged": _("Contact logged"),
+    "contact.recorded": _("Contact data recorded"),
+    "contact.resealed": _("Contact data encrypted anew"),
+    "event.recorded": _("Event recorded"),
+    "export.made": _("Data exported"),
+    "installation.marked": _("Installation marked"),
+    "missed_reason.recorded": _("Reason for a missed assessment"),
+    "participant.enrolled": _("Participant enrolled"),
+    "patient.activated": _("Code activated by the patient"),
+    "patient.code_accepted": _("Code given by the patient"),
+    "patient.device_forgotten": _("Patient's device forgotten"),
+    "patient.pin_chosen": _("PIN chosen by the patient"),
+    "patient.signed_in": _("Patient signed in"),
+    "patient.signed_out": _("Patient signed out"),
+    "pin.removed": _("PIN removed"),
+    "response_set.started": _("Questionnaire started"),
+    "response_set.submitted": _("Answers sent"),
+    "session.ended": _("Signed out"),
+    "session.started": _("Signed in"),
+    "study.recorded": _("Study file recorded"),
+    "user.added": _("Account added"),
+    "user.changed": _("Role or sites changed"),
+    "user.invited": _("Set-up code made"),
+    "user.language": _("Language chosen"),
+    "user.password_changed": _("Password changed"),
+    "user.password_chosen": _("Password chosen"),
+    "user.reactivated": _("Account let in again"),
+    "user.reset": _("Account reset"),
+    "user.sessions_ended": _("Signed out everywhere"),
+    "user.set_up": _("Account set up"),
+    "user.suspended": _("Account suspended"),
+}
+
+# name in the address → words, and the beginnings of the actions it stands for
+GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "answers": (_("Answers and sending"), ("answer.", "response_set.")),
+    "assessments": (_("Plan, declines and missed assessments"), ("assessment.", "missed_reason.")),
+    "events": (_("Enrolment and events"), ("participant.", "event.")),
+    "contact": (_("Contact data and contacts"), ("contact.",)),
+    "access": (_("Codes, PINs and patients' sign-ins"), ("code.", "pin.", "patient.", "session.")),
+}
+SYSTEM_GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "accounts": (_("Accounts"), ("user.",)),
+    "sign_ins": (_("Sign-ins"), ("session.",)),
+    "other": (_("Study, exports and installation"), ("study.", "export.", "installation.")),
+}
+
+ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system")}
+
+
+def in_words(action: str) -> str:
+    """The action as a person would say it; an action without words is shown as it is stored."""
+    return str(ACTIONS.get(action, action))
+
+
+def pieces(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(name, value or "old → new") for each thing the event says; what stayed empty is left out."""
+    rest = {name: value for name, value in details.items() if name not in {"old", "new"}}
+    if "old" in details or "new" in details:
+        yield from _change(details.get("old"), details.get("new"))
+    for name, value in sorted(rest.items()):
+        if value not in (None, [], {}):
+            yield name, _plain(value)
+
+
+def _change(old: Any, new: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(old, Mapping) or isinstance(new, Mapping):
+        before, after = old or {}, new or {}
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                yield name, f"{_plain(before.get(name))} → {_plain(after.get(name))}"
+    else:
+        yield "", f"{_plain(old)} → {_plain(new)}"
+
+
+def _plain(value: Any) -> str:
+    if value in (None, "", [], {}):
+        return "–"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in sorted(value.items()))
+    if isinstance(value, list):
+        return ", ".join(_plain(inner) for inner in value)
+    return str(value)
