@@ -1,0 +1,105 @@
+"""All participants against all time points, and everything about one of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from flask import render_template, request, url_for
+
+from proapp.services import contacts, overview
+from proapp.services.overview import Dossier, Wanted
+from proapp.web.guard import audience, staff, staff_actor
+from proapp.web.staff import blueprint
+from proapp.web.staff.presenters import grid as grid_words
+from proapp.web.staff.presenters import history, person, scores, timeline, words
+from proapp.web.staff.presenters.words import Background
+from proapp.web.staff.work import background
+from proapp.web.transactions import database, runtime, today
+
+READERS = ("nurse", "investigator", "coordinator", "monitor", "statistician")
+SEE_SCORES = frozenset({"investigator", "coordinator", "statistician"})
+
+
+@blueprint.get("/participants")
+@audience(*READERS)
+def participants() -> str:
+    wanted, on = _wanted(), background()
+    found = overview.grid(database(), study=on.study, sites=staff().sites, today=today(), wanted=wanted)
+    printed = grid_words.GridWords(on)
+    return render_template(
+        "staff/participants.html",
+        wanted=wanted,
+        is_filtered=wanted != Wanted(),
+        choices=grid_words.filter_choices(on, staff().sites),
+        columns=printed.columns(found),
+        rows=list(printed.rows(found)),
+        legend=printed.legend(),
+        shown=len(found.rows),
+        everybody=found.everybody,
+    )
+
+
+@blueprint.get("/participants/<study_id>")
+@audience(*READERS)
+def participant(study_id: str) -> str:
+    on = background()
+    before = request.args.get("before", type=int)
+    found = overview.dossier(
+        database(), study=on.study, sites=staff().sites, today=today(), study_id=study_id, before=before
+    )
+    member, names = found.member, found.names
+    return render_template(
+        "staff/participant.html",
+        member=member,
+        head=person.head(member, found.last_seen_at, on),
+        notices=list(person.notices(member, names, on)),
+        stops=timeline.stops(member, names, on),
+        log=timeline.log(member, names, on),
+        events=history.events(member, names, on),
+        changes=history.history(found.changes, member, on),
+        earlier=url_for("staff.participant", study_id=study_id, before=found.earlier) if found.earlier else "",
+        newest=url_for("staff.participant", study_id=study_id) if before else "",
+        contact=_contact(study_id),
+        parts=_scores(found, on),
+        may_see_scores=staff().role in SEE_SCORES,
+    )
+
+
+def _wanted() -> Wanted:
+    """The filter as the address states it; what it cannot mean is left out."""
+    wanted = Wanted(
+        site=request.args.get("site") or None,
+        status=request.args.get("status") or None,
+        timepoint=request.args.get("timepoint") or None,
+        text=request.args.get("text", "").strip(),
+    )
+    if wanted.status not in overview.STATUSES:
+        wanted = replace(wanted, status=None)
+    if wanted.timepoint not in runtime().study.timepoints_by_code:
+        wanted = replace(wanted, timepoint=None)
+    return wanted
+
+
+def _contact(study_id: str) -> dict[str, Any] | None:
+    """Contact data, for those who ring participants; None for everybody else."""
+    if staff().role not in contacts.ROLES:
+        return None
+    details = contacts.read(
+        database(), vault=runtime().vault, study_id=study_id, sites=staff().sites, actor=staff_actor()
+    )
+    return {
+        "channel": words.METHODS.get(details.channel, ""),
+        "number": contacts.written(details.mobile),
+        "mobile": details.mobile,
+        "email": details.email,
+    }
+
+
+def _scores(found: Dossier, on: Background) -> list[scores.Part]:
+    if staff().role not in SEE_SCORES:
+        return []
+    by_assessment = overview.scores(
+        database(), found.member.assessments, study=on.study, instruments=runtime().instruments
+    )
+    return scores.parts(found.member, by_assessment, on)

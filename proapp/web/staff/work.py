@@ -1,0 +1,61 @@
+"""The worklist: who needs a call today and why. It is the first page of those who ring participants."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from proapp.services import follow_up, register
+from proapp.services.errors import NotFound
+from proapp.study.worklist import RANKS
+from proapp.web.guard import audience, staff
+from proapp.web.staff import blueprint
+from proapp.web.staff.presenters import grid as grid_words
+from proapp.web.staff.presenters import work as presenter
+from proapp.web.staff.presenters.words import Background
+from proapp.web.transactions import database, now, runtime, today
+
+GROUPS = (follow_up.CALLS, follow_up.CLOSING, follow_up.REASONS)
+SILENT_AFTER = timedelta(hours=2)
+
+
+def background() -> Background:
+    """Study, packs and today, for the presenters."""
+    return Background(runtime().study, runtime().instruments, today())
+
+
+@blueprint.get("/work")
+@audience("nurse", "investigator", "coordinator", "monitor")
+def work() -> str:
+    site = request.args.get("site") or None
+    wanted = request.args.get("reason") or None
+    if wanted not in (*GROUPS, *RANKS):
+        wanted = None
+    found = follow_up.work(database(), study=runtime().study, sites=staff().sites, now=now(), site=site, wanted=wanted)
+    on = background()
+    return render_template(
+        "staff/work.html",
+        found=found,
+        rows=[presenter.row(row, on) for row in found.rows],
+        tabs=presenter.tabs(found, site=site, wanted=wanted),
+        site=site,
+        sites=grid_words.filter_choices(on, staff().sites)["site"],
+        wanted=wanted,
+        silent=found.last_run is not None and now() - found.last_run > SILENT_AFTER,
+    )
+
+
+@blueprint.get("/find")
+@audience("nurse", "investigator", "coordinator", "monitor", "statistician")
+def find() -> Response:
+    """Straight to the participant whose study id was typed in full, else to the grid with what begins like it."""
+    typed = request.args.get("q", "").strip()
+    for study_id in (typed, typed.upper()):
+        try:
+            person = register.find(database(), study_id=study_id, sites=staff().sites)
+        except NotFound:
+            continue
+        return redirect(url_for("staff.participant", study_id=person.study_id), code=303)
+    return redirect(url_for("staff.participants", text=typed), code=303)

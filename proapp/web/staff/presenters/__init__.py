@@ -1,0 +1,1 @@
+"""Presenters: values with words and classes, made from what services return, for templates that only print."""

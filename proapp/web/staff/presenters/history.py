@@ -1,0 +1,224 @@
+"""What was done about one participant, as sentences: the audit trail for those who do not read codes.
+
+An action that has no sentence here is shown by its code, never left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+
+from proapp.services.cohort import Event, Member
+from proapp.services.overview import Change
+from proapp.web.context import day, moment
+from proapp.web.staff.presenters import words
+from proapp.web.staff.presenters.words import Background
+
+EVENTS: Mapping[str, Any] = {
+    "pro_consent": lazy_gettext("Consent to the questionnaires"),
+    "randomized": lazy_gettext("Randomised"),
+    "surgery": lazy_gettext("Surgery"),
+    "progression": lazy_gettext("Progression"),
+    "off_treatment": lazy_gettext("Treatment ended"),
+    "pro_stop": lazy_gettext("Stopped the questionnaires"),
+    "trial_withdrawal": lazy_gettext("Left the trial"),
+    "lost_to_follow_up": lazy_gettext("Lost to follow-up"),
+    "death": lazy_gettext("Died"),
+    "revoked": lazy_gettext("Entry taken back"),
+}
+DATA_USE: Mapping[str, Any] = {
+    "keep": lazy_gettext("What was collected may be used."),
+    "keep_until": lazy_gettext("What was collected up to that day may be used."),
+    "delete_if_lawful": lazy_gettext("Asks that the data be deleted where the law allows it."),
+}
+FIELDS: Mapping[str, Any] = {
+    "channel": lazy_gettext("channel"),
+    "mobile": lazy_gettext("mobile number"),
+    "email": lazy_gettext("e-mail address"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    when: str
+    who: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """An event of the participant. `was_replaced` is one that was put right by a later entry."""
+
+    on: str
+    what: str
+    by: str
+    reason: str
+    was_replaced: bool
+
+
+def history(changes: tuple[Change, ...], member: Member, on: Background) -> list[HistoryLine]:
+    timepoints = {one.id: on.label(one.timepoint) for one in member.assessments}
+    return [
+        HistoryLine(moment(change.at), _who(change), sentence(change, timepoints, on), change.reason or "")
+        for change in changes
+    ]
+
+
+def events(member: Member, names: Mapping[int, str], on: Background) -> list[EventLine]:
+    """Everything that was recorded to have happened, in order of the days, with what was put right."""
+    both = [(event, False) for event in member.events] + [(event, True) for event in member.superseded]
+    both.sort(key=lambda pair: (pair[0].effective_on, pair[0].id))
+    return [
+        EventLine(
+            on=day(event.effective_on),
+            what=_event_words(event, on),
+            by=_recorded(event, names),
+            reason=event.reason or "",
+            was_replaced=replaced,
+        )
+        for event, replaced in both
+    ]
+
+
+def sentence(change: Change, timepoints: Mapping[int, str], on: Background) -> str:
+    """One audit event in words; its code where there are none yet."""
+    say = _SENTENCES.get(change.action)
+    return say(change.details, timepoints, on) if say else change.action
+
+
+def _who(change: Change) -> str:
+    role = words.role(change.actor_role)
+    return f"{change.actor_name}, {role}" if change.actor_name else role
+
+
+def _recorded(event: Event, names: Mapping[int, str]) -> str:
+    name = names.get(event.recorded_by_id or 0)
+    when = moment(event.recorded_at)
+    return gettext("%(when)s by %(who)s", when=when, who=name) if name else when
+
+
+def _event_words(event: Event, on: Background) -> str:
+    named = str(EVENTS.get(event.type, event.type))
+    arm = event.payload.get("arm")
+    known = {arm.code: arm.label for arm in on.study.arms}
+    if arm in known:
+        return f"{named}: {words.in_language(known[arm])}"
+    use = DATA_USE.get(str(event.payload.get("data_use")))
+    return f"{named}. {use}" if use else named
+
+
+def _timepoint(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    code = details.get("timepoint")
+    if code:
+        return on.label(str(code))
+    which = details.get("assessment", details.get("assessment_id"))
+    return timepoints.get(which, "") if isinstance(which, int) else ""
+
+
+Say = Callable[[Mapping[str, Any], Mapping[int, str], Background], str]
+
+
+def _plain(text: Any) -> Say:
+    return lambda details, timepoints, on: str(text)
+
+
+def _about(text: Any) -> Say:
+    """A sentence about an assessment: the time point first."""
+
+    def say(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+        label = _timepoint(details, timepoints, on)
+        return f"{label}: {text}" if label else str(text)
+
+    return say
+
+
+def _planned(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    label, dates = _timepoint(details, timepoints, on), _window(details.get("new"))
+    return gettext("%(timepoint)s: planned, %(dates)s", timepoint=label, dates=dates or gettext("no date yet"))
+
+
+def _moved(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    label = _timepoint(details, timepoints, on)
+    cancelled = details.get("cancelled_reason")
+    if cancelled:
+        why = str(words.NOT_EXPECTED.get(cancelled, cancelled))
+        return gettext("%(timepoint)s: no longer asked for, %(why)s", timepoint=label, why=why)
+    old, new = _window(details.get("old")), _window(details.get("new"))
+    none = gettext("no date")
+    return gettext("%(timepoint)s: moved from %(old)s to %(new)s", timepoint=label, old=old or none, new=new or none)
+
+
+def _window(dates: Any) -> str:
+    """2027-03-01 – 2027-04-28, as the trail keeps it."""
+    if not isinstance(dates, Mapping) or not dates.get("opens_on"):
+        return ""
+    return f"{dates['opens_on']} – {dates.get('closes_on') or ''}"
+
+
+def _submitted(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    label, answered = _timepoint(details, timepoints, on), details.get("answered_items", 0)
+    if details.get("auto_submitted"):
+        return gettext("%(timepoint)s: sent by the system, %(answered)s answers", timepoint=label, answered=answered)
+    return gettext("%(timepoint)s: sent, %(answered)s answers", timepoint=label, answered=answered)
+
+
+def _reason(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    label, why = _timepoint(details, timepoints, on), words.reason(str(details.get("code", "")))
+    return gettext("%(timepoint)s: reason recorded, %(reason)s", timepoint=label, reason=why)
+
+
+def _contact(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    outcome = str(words.OUTCOMES.get(str(details.get("outcome")), details.get("outcome")))
+    method = str(words.METHODS.get(str(details.get("method")), details.get("method")))
+    label = _timepoint(details, timepoints, on)
+    said = outcome if details.get("method") == "none" else f"{method}: {outcome}"
+    return f"{label}: {said}" if label else said
+
+
+def _event(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    named = str(EVENTS.get(str(details.get("type")), details.get("type")))
+    try:
+        when = day(date.fromisoformat(str(details.get("effective_on"))))
+    except ValueError:
+        return named
+    if details.get("supersedes"):
+        return gettext("Put right: %(event)s, %(day)s", event=named, day=when)
+    return gettext("Recorded: %(event)s, %(day)s", event=named, day=when)
+
+
+def _fields(text: Any) -> Say:
+    def say(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+        fields = ", ".join(str(FIELDS.get(name, name)) for name in details.get("fields", ()))
+        return f"{text}: {fields}" if fields else str(text)
+
+    return say
+
+
+_SENTENCES: Mapping[str, Say] = {
+    "participant.enrolled": _plain(lazy_gettext("Enrolled")),
+    "contact.recorded": _fields(lazy_gettext("Contact details recorded")),
+    "contact.changed": _fields(lazy_gettext("Contact details changed")),
+    "contact.resealed": _plain(lazy_gettext("Contact details sealed with a new key")),
+    "contact.logged": _contact,
+    "event.recorded": _event,
+    "assessment.planned": _planned,
+    "assessment.moved": _moved,
+    "assessment.declined": _about(lazy_gettext("does not want to answer")),
+    "assessment.decline_undone": _about(lazy_gettext("will answer after all")),
+    "missed_reason.recorded": _reason,
+    "response_set.started": _about(lazy_gettext("started to answer")),
+    "response_set.submitted": _submitted,
+    "code.issued": _plain(lazy_gettext("New personal code")),
+    "code.revoked": _plain(lazy_gettext("Personal code cancelled")),
+    "code.used": _plain(lazy_gettext("Personal code used")),
+    "pin.set": _plain(lazy_gettext("PIN chosen on the phone")),
+    "pin.chosen": _plain(lazy_gettext("PIN chosen on the phone")),
+    "pin.removed": _plain(lazy_gettext("PIN removed")),
+    "session.started": _plain(lazy_gettext("Signed in on a phone")),
+    "session.ended": _plain(lazy_gettext("Signed out of a phone")),
+}

@@ -1,0 +1,145 @@
+"""The head of the participant page: who this is, whether the phone works, and what whoever rings must know first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import url_for
+from flask_babel import gettext
+
+from proapp.services.cohort import Event, Member
+from proapp.study.status import stop_of
+from proapp.web.context import day, in_language, moment
+from proapp.web.staff.frame import may_open
+from proapp.web.staff.presenters import words
+from proapp.web.staff.presenters.history import DATA_USE
+from proapp.web.staff.presenters.words import Background
+from proapp.web.staff.presenters.work import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    site: str
+    status: str
+    tone: str
+    randomised: str
+    arm: str
+    language: str
+    device: str
+    channel: str
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence above everything else; `is_problem` where somebody has to do something."""
+
+    text: str
+    more: str = ""
+    is_problem: bool = False
+
+
+def head(member: Member, last_seen_at: datetime | None, on: Background) -> Head:
+    facts = member.facts
+    status, tone = _status(member, on)
+    arms = {arm.code: arm.label for arm in on.study.arms}
+    return Head(
+        site=on.study.site(member.site_code).name,
+        status=status,
+        tone=tone,
+        randomised=day(facts.randomized_on) or gettext("not yet"),
+        arm=str(in_language(arms[facts.arm])) if facts.arm in arms else "",
+        language=str(words.LANGUAGES.get(member.language, member.language)),
+        device=_device(member, last_seen_at),
+        channel=str(words.METHODS[member.channel]) if member.channel else gettext("none"),
+        actions=tuple(_actions(member, on)),
+    )
+
+
+def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterator[Notice]:
+    """Death, withdrawal, stop and lost contact; a corrected randomisation; and what is lacking at the start."""
+    _, stop = stop_of(member.facts, today=on.today)
+    for event in member.events:
+        if event.type in ("death", "trial_withdrawal", "pro_stop", "lost_to_follow_up"):
+            yield _stopped(event)
+    yield from _corrected(member, names)
+    if stop is None and member.facts.randomized_on is None:
+        yield Notice(
+            gettext("Not randomised yet."),
+            gettext("The time points after the first get their dates when the randomisation is recorded."),
+        )
+    if stop is None and member.activated_at is None:
+        yield Notice(
+            gettext("Has not signed in on a phone yet."),
+            gettext("The activation sheet shows how; a new one can be printed."),
+            is_problem=(on.today - member.enrolled_at.date()).days >= 3,
+        )
+
+
+def _status(member: Member, on: Background) -> tuple[str, str]:
+    _, stop = stop_of(member.facts, today=on.today)
+    if stop:
+        named = {
+            "death": gettext("Died"),
+            "trial_withdrawal": gettext("Left the trial"),
+            "pro_stop": gettext("No more questionnaires"),
+        }
+        return named[stop], "na"
+    if member.facts.randomized_on is None:
+        return gettext("Not randomised"), "open"
+    return gettext("Taking part"), "done"
+
+
+def _device(member: Member, last_seen_at: datetime | None) -> str:
+    if member.activated_at is None:
+        return gettext("not activated")
+    return gettext("last seen %(when)s", when=moment(last_seen_at or member.activated_at))
+
+
+def _actions(member: Member, on: Background) -> Iterator[Action]:
+    """What can be done from here, the most likely first; only what the reader may do and what makes sense now."""
+    _, stop = stop_of(member.facts, today=on.today)
+    offers = [
+        ("staff.randomise", gettext("Randomise"), stop is None and member.facts.randomized_on is None),
+        ("staff.log_contact", gettext("Log a contact"), True),
+        ("staff.sheet", gettext("Activation sheet"), stop is None),
+        ("staff.events", gettext("Record an event"), True),
+        ("staff.contact", gettext("Contact details"), True),
+        ("staff.correct_randomisation", gettext("Correct randomisation"), member.facts.randomized_on is not None),
+    ]
+    wanted = [(endpoint, label) for endpoint, label, sensible in offers if sensible and may_open(endpoint)]
+    for place, (endpoint, label) in enumerate(wanted):
+        yield Action(label, url_for(endpoint, study_id=member.study_id), main=place == 0)
+
+
+def _stopped(event: Event) -> Notice:
+    on = day(event.effective_on)
+    if event.type == "death":
+        return Notice(gettext("Died on %(day)s.", day=on), gettext("Nobody is asked and nobody is reminded any more."))
+    if event.type == "pro_stop":
+        return Notice(
+            gettext("No more questionnaires since %(day)s.", day=on),
+            gettext("Still in the trial. Answers given before are kept."),
+        )
+    if event.type == "lost_to_follow_up":
+        return Notice(gettext("Lost to follow-up since %(day)s.", day=on), gettext("Not on the worklist for calls."))
+    use = DATA_USE.get(str(event.payload.get("data_use")))
+    return Notice(gettext("Left the trial on %(day)s.", day=on), str(use) if use else "")
+
+
+def _corrected(member: Member, names: Mapping[int, str]) -> Iterator[Notice]:
+    """The dates that were in force before, who put them right, and why."""
+    current = next((event for event in member.events if event.type == "randomized"), None)
+    before = [event for event in member.superseded if event.type == "randomized"]
+    if current is None or not before:
+        return
+    who = names.get(current.recorded_by_id or 0, gettext("staff"))
+    text = gettext(
+        "The randomisation date was corrected from %(old)s to %(new)s.",
+        old=day(before[-1].effective_on),
+        new=day(current.effective_on),
+    )
+    more = gettext("%(when)s by %(who)s.", when=moment(current.recorded_at), who=who)
+    yield Notice(text, f"{more} {current.reason}" if current.reason else more)
