@@ -63,7 +63,7 @@ def enrol(
     contacts.checked and contacts.add refuse.
     """
     contacts.require_role(actor)
-    study_id = _as_written(study, study_id)
+    study_id = as_written(study, study_id)
     _check_enrolment(study, study_id, site_code, language, consent_on, sites, now)
     details = contacts.checked(channel, mobile, email)
     participant = _add(session, study_id, site_code, language, actor, now)
@@ -89,7 +89,7 @@ def enrol(
     return participant.id
 
 
-def _as_written(study: Study, typed: str) -> str:
+def as_written(study: Study, typed: str) -> str:
     """The study id in the study's own letters: ume-001 is UME-001 where the study writes capitals."""
     return typed.strip().upper() if study.accepts_id(typed.strip().upper()) else typed.strip()
 

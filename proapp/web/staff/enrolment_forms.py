@@ -1,0 +1,149 @@
+"""What is typed when somebody is enrolled, randomised, leaves, or is put right: the forms, and the days and times in
+them. The rules are the services'; here is only what a form can see by itself."""
+
+from __future__ import annotations
+
+from datetime import date, time, timedelta
+from typing import Any
+
+from flask_babel import gettext
+from flask_babel import lazy_gettext as _
+from wtforms import BooleanField, DateField, RadioField, SelectField, StringField, TimeField
+from wtforms.validators import DataRequired, InputRequired, Length
+
+from proapp.web.context import in_language
+from proapp.web.forms import Form
+from proapp.web.guard import staff
+from proapp.web.staff.enrolment_words import CHANNEL_NAMES, LANGUAGE_NAMES
+from proapp.web.transactions import runtime, today
+
+OLD_CONSENT = timedelta(days=30)
+LONG = Length(max=500, message=_("Write at most 500 characters."))
+SHORT = Length(max=254, message=_("That is too long."))
+
+
+class Day(DateField):
+    """A calendar day, YYYY-MM-DD."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        typed = " ".join(valuelist).strip()
+        self.data = None
+        try:
+            self.data = date.fromisoformat(typed) if typed else None
+        except ValueError:
+            raise ValueError(gettext("Write the date as year-month-day, for example 2026-11-23.")) from None
+
+
+class Clock(TimeField):
+    """A time of day, HH:MM."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        typed = " ".join(valuelist).strip()
+        self.data = None
+        try:
+            self.data = time.fromisoformat(typed).replace(second=0, microsecond=0, tzinfo=None) if typed else None
+        except ValueError:
+            raise ValueError(gettext("Write the time as hours:minutes, for example 14:05.")) from None
+
+
+# Made by functions because the order in which fields are made is the order in which faults are listed.
+
+
+def _channel() -> RadioField:
+    return RadioField(
+        _("How does the participant want to be reached?"),
+        [InputRequired(_("Choose how the participant wants to be reached."))],
+        choices=list(CHANNEL_NAMES.items()),
+    )
+
+
+def _mobile() -> StringField:
+    return StringField(_("Mobile number"), [SHORT])
+
+
+def _shared() -> StringField:
+    return StringField(_("Why do two participants share the number?"), [LONG])
+
+
+def _email() -> StringField:
+    return StringField(_("E-mail address"), [SHORT])
+
+
+class ContactForm(Form):
+    channel, mobile, allow_shared_mobile_reason, email = _channel(), _mobile(), _shared(), _email()
+
+
+class EnrolForm(Form):
+    site_code = SelectField(_("Site"), [DataRequired(_("Choose the site."))])
+    study_id = StringField(_("Study id"), [InputRequired(_("Write the study id.")), SHORT])
+    consent_on = Day(_("Date of consent"), [InputRequired(_("Write the date of consent."))])
+    old_consent = BooleanField(_("Yes, the date is right"))
+    language = RadioField(_("Language of the questionnaires"), [InputRequired(_("Choose the language."))])
+    channel, mobile, allow_shared_mobile_reason, email = _channel(), _mobile(), _shared(), _email()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        study, scope = runtime().study, staff().sites
+        sites = [site for site in study.sites if scope is None or site.code in scope]
+        empty = [("", gettext("Choose"))] if len(sites) != 1 else []
+        self.site_code.choices = [*empty, *((site.code, site.name) for site in sites)]
+        self.language.choices = [(code, LANGUAGE_NAMES.get(code, code)) for code in study.languages]
+
+    def validate_old_consent(self, field: BooleanField) -> None:
+        given = self.consent_on.data
+        if given and given < today() - OLD_CONSENT and not field.data:
+            raise ValueError(gettext("The consent was given more than 30 days ago. Is the date right?"))
+
+
+class RandomiseForm(Form):
+    arm = RadioField(_("Arm"), [InputRequired(_("Choose the arm."))])
+    randomized_on = Day(_("Date of randomisation"), [InputRequired(_("Write the date of randomisation."))])
+    randomized_time = Clock(_("Time, if it is known"))
+    override_reason = StringField(_("Why is the participant randomised without a baseline?"), [LONG])
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.arm.choices = [(arm.code, in_language(arm.label)) for arm in runtime().study.arms]
+
+
+class SheetForm(Form):
+    lost_phone = RadioField(
+        _("Why is a new sheet needed?"),
+        choices=[
+            ("no", _("The sheet is lost, or its code is too old. Phones that are signed in stay signed in.")),
+            (
+                "yes",
+                _("The phone is lost, or somebody else may know the PIN. All phones are signed out at once."),
+            ),
+        ],
+        default="no",
+    )
+    identity_check = StringField(_("How did you make sure who is asking?"), [LONG])
+
+
+class StopForm(Form):
+    effective_on = Day(_("Date"), [InputRequired(_("Write the date."))])
+    data_use = RadioField(
+        _("What has the participant decided about the data?"),
+        choices=[
+            ("keep", _("All data collected so far may be used")),
+            ("keep_until", _("Data up to a certain day may be used")),
+            ("delete_if_lawful", _("The data shall be deleted where the law allows it")),
+        ],
+        # An answer is demanded by the service, which also knows that only leaving the trial needs one.
+        validate_choice=False,
+    )
+    keep_until = Day(_("Last day whose data may be used"))
+    note = StringField(_("Note (need not be given)"), [LONG])
+
+
+class RevokeForm(Form):
+    reason = StringField(_("What was wrong?"), [InputRequired(_("Write a reason. It is kept with the change.")), LONG])
+
+
+class CorrectForm(Form):
+    new_date = Day(_("Right date of randomisation"), [InputRequired(_("Write the date of randomisation."))])
+    new_time = Clock(_("Time, if it is known"))
+    reason = StringField(
+        _("Why is the date corrected?"), [InputRequired(_("Write a reason. It is kept with the change.")), LONG]
+    )
