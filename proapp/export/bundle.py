@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TextIO
 
 from sqlalchemy.orm import Session
 
 from proapp.export import assessments, codebook, compliance, items, participants, scores
 from proapp.export.cases import Person, people
 from proapp.export.columns import Table
-from proapp.export.csv_text import TableFile
+from proapp.export.csv_text import TableWriter
 from proapp.export.cut import Cut
 from proapp.export.flags import flags_of
 from proapp.export.manifest import FileSummary, manifest
@@ -110,7 +111,7 @@ def _write_tables(
     """All tables in one pass over the participants; returns table → rows."""
     with ExitStack() as open_files:
         out = {
-            table.name: open_files.enter_context(TableFile(content / _path(table), table))
+            table.name: TableWriter(open_files.enter_context(_open(content / _path(table))), table)
             for table in (*described, codebook.table())
         }
         for person in people(session, found, cut):
@@ -119,10 +120,14 @@ def _write_tables(
             out["compliance"].write(row)
         for row in codebook.rows(described):
             out["codebook"].write(row)
-        return {name: file.rows for name, file in out.items()}
+        return {name: written.rows for name, written in out.items()}
 
 
-def _write_person(out: Mapping[str, TableFile], person: Person, cut: Cut) -> None:
+def _open(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")
+
+
+def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut) -> None:
     flags = [flags_of(case.expected, cut_off=cut.day) for case in person.cases]
     out["participants"].write(participants.row(person.member, flags, cut))
     for case, flag in zip(person.cases, flags, strict=True):

@@ -91,11 +91,8 @@ def _case(expected: Expected, sets: Mapping[int, Given], cut: Cut) -> Case:
     given = sets.get(primary.id, NOTHING)
     try:
         parts = tuple(_part(one, given, sent=primary.submitted_at is not None) for one in instruments)
-    except (InvalidAnswer, KeyError) as error:
-        raise Unexportable(
-            f"{expected.member.study_id}, {expected.timepoint}: the answers were given to another version of an "
-            "instrument than the one installed now, and do not fit it."
-        ) from error
+    except InvalidAnswer as error:
+        raise Unexportable("other_version", expected, error.instrument) from error
     return Case(expected, instruments, parts, withheld=False)
 
 

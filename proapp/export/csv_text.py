@@ -11,9 +11,7 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import TextIO
 
 from proapp.export.columns import Cell, Table, Type
 
@@ -53,10 +51,10 @@ def _flag(value: Cell) -> Cell:
 _CONVERSIONS: dict[Type, Callable[[Cell], Cell]] = {"text": _said, "instant": _moment, "flag": _flag}
 
 
-class TableFile:
-    """A CSV file being written row by row; `rows` counts them, the header apart."""
+class TableWriter:
+    """Writes a table, its header first, to a text file opened with newline="". `rows` counts them, the header apart."""
 
-    def __init__(self, path: Path, table: Table) -> None:
+    def __init__(self, file: TextIO, table: Table) -> None:
         self.table = table
         self.rows = 0
         self._convert = [
@@ -65,8 +63,7 @@ class TableFile:
             if column.type in _CONVERSIONS
         ]
         self._width = len(table.columns)
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._writer = csv.writer(self._file, lineterminator="\r\n")
+        self._writer = csv.writer(file, lineterminator="\r\n")
         self._writer.writerow(table.header)
 
     def write(self, row: Sequence[Cell]) -> None:
@@ -78,9 +75,3 @@ class TableFile:
             cells[place] = convert(cells[place])
         self._writer.writerow(cells)
         self.rows += 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()

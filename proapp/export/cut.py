@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from typing import Literal
 
 from proapp.instruments.model import Instrument, Wording
 from proapp.services.cohort import Expected
@@ -16,7 +17,15 @@ NOT_VALIDATED = "not validated, not an EORTC instrument"
 
 
 class Unexportable(Exception):
-    """The answers stored cannot be read with the instruments loaded. The sentence says which, and holds no answer."""
+    """Stored answers do not fit the instruments: `not_installed` or `other_version`. Holds no answer itself."""
+
+    def __init__(self, code: Literal["not_installed", "other_version"], expected: Expected, instrument: str) -> None:
+        self.code, self.instrument = code, instrument
+        self.study_id, self.timepoint = expected.member.study_id, expected.timepoint
+        super().__init__(
+            f"{self.study_id}, {self.timepoint}: the answers were given to {instrument}, "
+            + ("which is not installed." if code == "not_installed" else "and do not fit the version installed.")
+        )
 
 
 @dataclass(frozen=True)
@@ -44,10 +53,7 @@ class Cut:
         codes = planned if assessment.primary is None else _pinned(planned, assessment.primary.packs)
         missing = [code for code in codes if code not in self.instruments]
         if missing:
-            raise Unexportable(
-                f"{assessment.member.study_id}, {assessment.timepoint}: "
-                f"the instrument {missing[0]} was used but is not installed now."
-            )
+            raise Unexportable("not_installed", assessment, missing[0])
         return tuple(self.instruments[code] for code in codes)
 
 
