@@ -89,7 +89,7 @@ def staff_names(session: Session, *, sites: frozenset[str] | None) -> Sequence[t
     if sites is not None:
         here = select(StaffSite.user_id).where(StaffSite.site_code.in_(sorted(sites)))
         query = query.where(or_(StaffUser.role.not_in(sorted(SITE_ROLES)), StaffUser.id.in_(here)))
-    return list(session.execute(query).tuples())
+    return list(session.execute(query))
 
 
 def _participant_of_chain() -> ColumnElement[int]:

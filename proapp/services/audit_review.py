@@ -68,7 +68,7 @@ def faults(session: Session) -> Iterator[Fault]:
 
 def size(session: Session) -> tuple[int, int]:
     """(events, chains)."""
-    events, chains = session.execute(select(func.count(), func.count(func.distinct(AuditEvent.chain)))).tuples().one()
+    events, chains = session.execute(select(func.count(), func.count(func.distinct(AuditEvent.chain)))).one()
     return events, chains
 
 

@@ -119,7 +119,7 @@ def failures_since(session: Session, *, kinds: Iterable[Kind], since: datetime) 
         .where(SignInAttempt.kind.in_(tuple(kinds)), SignInAttempt.at >= since, ~SignInAttempt.succeeded)
         .group_by(SignInAttempt.subject)
     )
-    return {subject: count for subject, count in session.execute(query).tuples()}
+    return {subject: count for subject, count in session.execute(query)}
 
 
 def forget(session: Session, *, now: datetime) -> int:
@@ -151,7 +151,7 @@ def _failures_in_a_row(
     )
     if rule.known_address_apart and success.from_here:
         query = query.where(SignInAttempt.address == address)
-    failures, last = session.execute(query).tuples().one()
+    failures, last = session.execute(query).one()
     return failures, last
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -81,7 +81,7 @@ class Vault:
         """Whether `secret` is the one hashed. Takes the same time when nothing is stored."""
         try:
             return _HASHER.verify(stored or self._dummy, self._peppered(secret)) and stored is not None
-        except (VerifyMismatchError, InvalidHashError):
+        except (VerificationError, InvalidHashError):  # wrong, or a damaged hash
             return False
 
     def needs_rehash(self, stored: str) -> bool:
