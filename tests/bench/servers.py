@@ -78,18 +78,24 @@ def gunicorn(name: str, app: str, environment: dict[str, str], ready: str) -> It
         stdout=subprocess.DEVNULL,
     )
     try:
-        for _ in range(300):
-            try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", ready)
-                if connection.getresponse().status < 500:
-                    break
-            except OSError:
-                time.sleep(0.1)
+        _wait(name, process, port, ready)
         yield Server(name, port, process)
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+def _wait(name: str, process: subprocess.Popen[bytes], port: int, path: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", path)
+            if connection.getresponse().status < 500:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise RuntimeError(f"{name} did not answer")
 
 
 @dataclass

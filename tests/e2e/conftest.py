@@ -105,6 +105,7 @@ def installed(folder: Path, template: Path) -> Iterator[Site]:
         "PROAPP_CONTACT_KEYS": key,
         "PROAPP_BASE_URL": settings.base_url,
         "PROAPP_DEMO": "1",
+        "PROAPP_LOG_LEVEL": "WARNING",
     }
     runtime = runtime_of(settings)
     with runtime.writing.begin() as session:
