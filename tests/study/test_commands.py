@@ -167,3 +167,10 @@ def test_neither_command_waits_for_the_web_or_the_database():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_file_without_dates_gives_an_empty_schedule(run, tmp_path):
+    dates = tmp_path / "dates.txt"
+    dates.write_text("# nobody yet\n", encoding="utf-8")
+    assert run(schedule, "--dates", dates).output == ""
+    assert run(schedule, "--dates", dates, "--format", "csv").output == CSV.splitlines(keepends=True)[0]
