@@ -18,13 +18,15 @@ from proapp.web.staff.presenters.words import Background
 
 @dataclass(slots=True)
 class Cell:
-    """`words` is what a screen reader says and a pointer shows; `css` the tone, and whether it closes soon."""
+    """`words` is what a screen reader says, `title` what a pointer shows; `css` the tone, and whether it closes soon.
+    What nobody has been asked yet has no address: a thousand links to nothing would be in the way of the keyboard."""
 
     address: str
     letter: str
     icon: str
     css: str
     words: str
+    title: str
 
 
 @dataclass(slots=True)
@@ -77,11 +79,9 @@ class GridWords:
             "pro_stop": gettext("stopped"),
         }
         self.not_randomised = gettext("not yet")
-        self.labels: dict[str, str] = {}
 
     def rows(self, grid: Grid) -> Iterator[GridRow]:
         base = url_for("staff.participant", study_id="-")[:-1]
-        self.labels = {code: self.on.label(code) for code in grid.timepoints}
         for member, cells in grid.rows:
             yield self._row(member, cells, base + member.study_id)
 
@@ -112,9 +112,9 @@ class GridWords:
         more = self._more(assessment)
         if is_closing(assessment.state, assessment.facts, today=self.on.today):
             tone, letter, more = f"{tone} closing", f"{letter}!", f"{more}, {self.closing}"
-        label = self.labels[assessment.timepoint]
-        text = f"{label}: {named}, {more}" if more else f"{label}: {named}"
-        return Cell(f"{address}#a{assessment.id}", letter, icon, tone, text)
+        quiet = assessment.state.phase == "BEFORE" and assessment.state.collection == "NONE"
+        title = f"{named}, {more}" if more else named
+        return Cell("" if quiet else f"{address}#a{assessment.id}", letter, icon, tone, named, title)
 
     def _more(self, assessment: Expected) -> str:
         state, facts = assessment.state, assessment.facts

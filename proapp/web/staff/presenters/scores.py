@@ -125,8 +125,8 @@ def _chart(
     direction: str,
 ) -> Chart | None:
     readings = [_reading(code, one, by_scale, on) for one in asked]
-    if not any(reading.value is not None for reading in readings):
-        return None
+    if sum(reading.value is not None for reading in readings) < 2:
+        return None  # one value is no course; the table has it
     readings.sort(key=lambda reading: reading.moment.day)
     return chart(label, readings, is_symptom=direction == "bad", events=_events(member))
 

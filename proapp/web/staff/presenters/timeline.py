@@ -101,7 +101,13 @@ def window(one: Expected) -> str:
     if facts.extension_until:
         return text + " " + gettext("Extended until %(day)s.", day=day(facts.extension_until))
     if facts.late_until and facts.late_until != facts.closes_on and one.state.collection != "SUBMITTED":
-        return text + " " + gettext("A late answer is taken until %(day)s.", day=day(facts.late_until))
+        late = day(facts.late_until)
+        over = one.state.phase == "CLOSED"
+        return f"{text} " + (
+            gettext("A late answer was taken until %(day)s.", day=late)
+            if over
+            else gettext("A late answer is taken until %(day)s.", day=late)
+        )
     return text
 
 

@@ -150,7 +150,7 @@ MARKS: Mapping[str, Mark] = {
     "missed_unexplained": Mark(lazy_gettext("M?"), "alert", "missed", lazy_gettext("Missed, reason needed")),
     "missed": Mark(lazy_gettext("M"), "missed", "gone", lazy_gettext("Missed, reason recorded")),
     "declined": Mark(lazy_gettext("N"), "declined", "gone", lazy_gettext("Did not want to answer")),
-    "not_expected": Mark("–", "none", "na", lazy_gettext("Not asked for")),
+    "not_expected": Mark("", "none", "na", lazy_gettext("Not asked for")),
     "upcoming": Mark("", "soon", "none", lazy_gettext("Not open yet")),
     "unscheduled": Mark("", "soon", "none", lazy_gettext("No date yet")),
 }

@@ -25,6 +25,7 @@ class Action:
     label: str
     address: str
     main: bool = False
+    is_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def row(found: Row, on: Background) -> RowView:
         timepoint=on.label(assessment.timepoint) if assessment else "",
         why=why(found, on),
         tone=TONES[item.reason],
-        by_when=format_date(item.by_when, "EEE d MMM") if item.by_when and item.days_left is not None else "",
+        by_when=_by_when(found),
         by_when_iso=item.by_when.isoformat() if item.by_when else "",
         time_left=time_left(item.days_left),
         channel=str(words.METHODS[member.channel]) if member.channel else gettext("No contact details"),
@@ -132,12 +133,21 @@ def _begun(found: Row) -> bool:
     return found.assessment is not None and found.assessment.state.collection == "STARTED"
 
 
+def _by_when(found: Row) -> str:
+    if found.item.by_when is not None:
+        return format_date(found.item.by_when, "EEE d MMM")
+    return gettext("before randomisation") if found.item.reason == "baseline_incomplete" else ""
+
+
 def _baseline(found: Row, on: Background) -> str:
     if _begun(found):
-        return gettext(
-            "The questionnaire before randomisation is begun (%(done)s) but not sent.", done=answered_so_far(found, on)
-        )
-    return gettext("The questionnaire before randomisation has not been answered.")
+        done = answered_so_far(found, on)
+        return gettext("The questionnaire before randomisation is begun (%(done)s) but not sent.", done=done)
+    return ngettext(
+        "The questionnaire before randomisation has waited for an answer for %(num)s day.",
+        "The questionnaire before randomisation has waited for an answer for %(num)s days.",
+        found.item.params.get("days_due", 0),
+    )
 
 
 def _closing(found: Row, on: Background) -> str:
@@ -204,7 +214,9 @@ def _last_contact(found: Row, study: Study) -> str:
 
 
 def _actions(found: Row) -> tuple[Action, ...]:
-    return tuple(_action(name, found.member, found) for name in found.item.actions if may_open(_PAGES.get(name, "")))
+    """The first is the one to take; to say that there will be no answer comes last."""
+    names = sorted(found.item.actions, key=lambda name: name == "decline")
+    return tuple(_action(name, found.member, found) for name in names if may_open(_PAGES.get(name, "")))
 
 
 _PAGES = {
@@ -233,7 +245,8 @@ def _action(name: str, member: Member, found: Row) -> Action:
         address = url_for(_PAGES[name], study_id=member.study_id, assessment=found.item.task)
     else:
         address = url_for(_PAGES[name], study_id=member.study_id)
-    return Action(labels[name], address, main=name in _MAIN and name == found.item.actions[0])
+    main = name in _MAIN and name == found.item.actions[0]
+    return Action(labels[name], address, main, is_call=name == "call" and main)
 
 
 @dataclass(frozen=True, slots=True)
