@@ -47,7 +47,7 @@ def listing(session: Session, vault: Vault, *, now: datetime, user_id: int | Non
     sites: dict[int, list[str]] = {}
     for owner, code in session.execute(select(StaffSite.user_id, StaffSite.site_code)):
         sites.setdefault(owner, []).append(code)
-    invitations = dict(session.execute(_open_invitations(now)))
+    invitations = {owner: expires for owner, expires in session.execute(_open_invitations(now))}
     seen = {row.user_id: row for row in session.execute(_uses(now))}
     failures = throttle.failures_since(session, kinds=("staff_password",), since=now - FAILURES_WITHIN)
     accounts = []
