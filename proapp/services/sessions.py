@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import AuthSession, Participant, StaffSite, StaffUser
@@ -94,20 +94,32 @@ def start(
     return token
 
 
+_auth: Any = AuthSession.__table__
+_participant: Any = Participant.__table__
+# Every request of a patient asks this, so it is built once and reads columns, not objects.
+_PATIENT = (
+    select(
+        _auth.c.id,
+        _auth.c.kind,
+        _auth.c.participant_id,
+        _participant.c.study_id,
+        _participant.c.site_code,
+        _participant.c.language,
+        _auth.c.last_seen_at,
+        _auth.c.expires_at,
+        _auth.c.ended_at,
+    )
+    .select_from(_auth.join(_participant, _participant.c.id == _auth.c.participant_id))
+    .where(_auth.c.token_hash == bindparam("token_hash"))
+)
+
+
 def find_patient(session: Session, token: str, *, now: datetime) -> Patient | None:
     """The patient behind `token`, or None when it is unknown, ended, idle too long or too old. One statement."""
-    row = session.execute(
-        select(AuthSession, Participant.study_id, Participant.site_code, Participant.language)
-        .join(Participant, Participant.id == AuthSession.participant_id)
-        .where(AuthSession.token_hash == token_hash(token))
-    ).first()
-    if row is None or not _alive(row.AuthSession, now):
+    row = session.connection().execute(_PATIENT, {"token_hash": token_hash(token)}).first()
+    if row is None or not _alive(row, now):
         return None
-    auth: AuthSession = row.AuthSession
-    assert auth.participant_id is not None
-    return Patient(
-        auth.id, auth.kind, auth.participant_id, row.study_id, row.site_code, row.language, auth.last_seen_at
-    )
+    return Patient(*row[:7])
 
 
 def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
@@ -128,7 +140,7 @@ def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
     )  # fmt: skip
 
 
-def _alive(auth: AuthSession, now: datetime) -> bool:
+def _alive(auth: Any, now: datetime) -> bool:
     idle = LIMITS[auth.kind].idle
     return auth.ended_at is None and now < auth.expires_at and now < auth.last_seen_at + idle
 

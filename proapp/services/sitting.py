@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select
@@ -100,12 +100,14 @@ _ANSWERS_AND_HEAD = _ANSWERS.add_columns(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One item of one instrument, by printed number."""
 
     instrument: str
     item: int
+
+
+_given = cache(Given)  # a handful of different values, checked once instead of for every row of every page
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +328,7 @@ def _answers(
     if lock:
         parameters["chain"] = participant_chain(participant_id)
     rows = session.connection().execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
-    given = {Step(row[1], row[2]): Given(row[3], row[4]) for row in rows if row[1] is not None}
+    given = {Step(row[1], row[2]): _given(row[3], row[4]) for row in rows if row[1] is not None}
     if not lock:
         return own, given, None
     if rows[0].submitted_at is not None and own.submitted_at is None:
