@@ -128,4 +128,3 @@ class Life:
     consent_on: date
     arm: str
     steps: list[Step]
-    known_sign_in: bool = False  # code and PIN are printed by `proapp demo`

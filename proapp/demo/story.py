@@ -75,9 +75,9 @@ class Story:
         self.ends_on: date | None = None
         self.steps: list[Step] = []
 
-    def life(self, name: str, *, known_sign_in: bool = False) -> Life:
+    def life(self, name: str) -> Life:
         steps = sorted(self.steps, key=lambda step: step.at)
-        return Life(name, self.site, self.language, self.consent_on, self.arm, steps, known_sign_in)
+        return Life(name, self.site, self.language, self.consent_on, self.arm, steps)
 
     # --- time -------------------------------------------------------------------------------------------------------
 

@@ -15,8 +15,6 @@ Tale = Callable[[Story], None]
 SITES = ("UME", "UME", "UME", "GOT", "GOT", "GOT", "KAR", "KAR", "KAR", "KAR", "LIN", "LIN", "LUN", "LUN", "UPP", "UPP")
 YEARS = 5
 TALES: dict[str, Tale] = {}
-FIRST = "open questionnaire"  # the patient whose sign-in is printed
-SECOND = "sheet just printed"  # the one who can be activated
 TOO_LITTLE = (1,)  # of five items of its scale: nothing can be scored
 
 
@@ -46,7 +44,7 @@ def lives(study: Study, today: date, *, participants: int, seed: int) -> Iterato
             place = (number - len(TALES) + story.rng.random()) / ordinary
             story.consent_on = begins + days(int(place * reach))
         told(story)
-        yield story.life(name, known_sign_in=name in (FIRST, SECOND))
+        yield story.life(name)
 
 
 def _site(study: Study, number: int) -> str:
@@ -114,13 +112,13 @@ def _reached(story: Story, timepoint: str, randomized_on: date, **beginning: str
 # --- who signs in -----------------------------------------------------------------------------------------------------
 
 
-@tale(FIRST)
+@tale("a questionnaire to answer")
 def _open_questionnaire(story: Story) -> None:
     story.language = "sv"
     _due(story, "m06", 1, channel="sms")
 
 
-@tale(SECOND)
+@tale("sheet just printed")
 def _sheet_just_printed(story: Story) -> None:
     story.language = "sv"
     story.enrol(story.today - days(1), channel="sms")
