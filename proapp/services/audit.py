@@ -1,7 +1,7 @@
 """Who did what, when and why: one event for every write, in the writer's transaction.
 
 Events form a hash chain per participant (and one, `system`, for the rest): hash = SHA-256 over the previous hash and
-the canonical content of the event. Changing, removing, inserting or reordering a row is found by walking it. Cutting off
+the canonical content of the event. Changing, removing, inserting or reordering a row is found by a walk. Cutting off
 the tail, or rewriting a whole chain from some row on, can only be seen against a head kept elsewhere (`heads`).
 """
 
