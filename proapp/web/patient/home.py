@@ -223,11 +223,7 @@ def thanks(receipt: Receipt, *, auto: bool) -> Thanks:
     member = _member()
     received = receipt.submitted_at.astimezone(_zone())
     return Thanks(
-        received=_(
-            "We have received your answers. %(date)s at %(time)s.",
-            date=context.day_with_weekday(received.date()),
-            time=f"{received:%H:%M}",
-        ),
+        received=f"{context.day(received.date())} {received:%H:%M}",
         reference=receipt.reference,
         auto=auto,
         next=next_time(member) or _("There are no more questionnaires planned for you."),

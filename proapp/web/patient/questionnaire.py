@@ -68,7 +68,7 @@ def _stopped_page(sitting: Sitting, code: str) -> Stopped:
     start, first_page = url_for("patient.start", **here), (url_for("patient.home"), _("To the first page"))
     opens_on = sitting.assessment.opens_on
     if code == "not_started":
-        return Stopped(_("Not started yet"), _("This questionnaire has not been started."), start, _("Start"))
+        return Stopped(_("Not started yet"), _("This questionnaire has not been started."), start, _("Begin"))
     if code == "not_asked":
         text = _("Because of an earlier answer this question is not asked. Nothing was changed.")
         return Stopped(_("This question is left out"), text, _where_left(sitting), _("Continue"))
