@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from flask import render_template, request, url_for
@@ -14,7 +13,7 @@ from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import grid as grid_words
 from proapp.web.staff.presenters import history, person, scores, timeline, words
 from proapp.web.staff.presenters.words import Background
-from proapp.web.staff.work import background
+from proapp.web.staff.work import background, known
 from proapp.web.transactions import database, runtime, today
 
 READERS = ("nurse", "investigator", "coordinator", "monitor", "statistician")
@@ -67,18 +66,14 @@ def participant(study_id: str) -> str:
 
 
 def _wanted() -> Wanted:
-    """The filter as the address states it; what it cannot mean is left out."""
-    wanted = Wanted(
-        site=request.args.get("site") or None,
-        status=request.args.get("status") or None,
-        timepoint=request.args.get("timepoint") or None,
-        text=request.args.get("text", "").strip(),
+    """The filter as the address states it."""
+    given, study = request.args, runtime().study
+    return Wanted(
+        site=known(given.get("site"), (site.code for site in study.sites)),
+        status=known(given.get("status"), overview.STATUSES),
+        timepoint=known(given.get("timepoint"), study.timepoints_by_code),
+        text=given.get("text", "").strip(),
     )
-    if wanted.status not in overview.STATUSES:
-        wanted = replace(wanted, status=None)
-    if wanted.timepoint not in runtime().study.timepoints_by_code:
-        wanted = replace(wanted, timepoint=None)
-    return wanted
 
 
 def _contact(study_id: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from flask import redirect, render_template, request, url_for
@@ -26,13 +27,16 @@ def background() -> Background:
     return Background(runtime().study, runtime().instruments, today())
 
 
+def known(typed: str | None, values: Iterable[str]) -> str | None:
+    """What the address says where it makes sense; a filter that nobody knows filters nothing."""
+    return typed if typed in tuple(values) else None
+
+
 @blueprint.get("/work")
 @audience("nurse", "investigator", "coordinator", "monitor")
 def work() -> str:
-    site = request.args.get("site") or None
-    wanted = request.args.get("reason") or None
-    if wanted not in (*GROUPS, *RANKS):
-        wanted = None
+    site = known(request.args.get("site"), (one.code for one in runtime().study.sites))
+    wanted = known(request.args.get("reason"), (*GROUPS, *RANKS))
     found = follow_up.work(database(), study=runtime().study, sites=staff().sites, now=now(), site=site, wanted=wanted)
     on = background()
     return render_template(

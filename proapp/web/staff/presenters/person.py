@@ -46,7 +46,7 @@ def head(member: Member, last_seen_at: datetime | None, on: Background) -> Head:
     status, tone = _status(member, on)
     arms = {arm.code: arm.label for arm in on.study.arms}
     return Head(
-        site=on.study.site(member.site_code).name,
+        site=on.site_name(member.site_code),
         status=status,
         tone=tone,
         randomised=day(facts.randomized_on) or gettext("not yet"),

@@ -111,7 +111,7 @@ def _panels(
         codes = [code for code, high_is in directions.items() if high_is == direction]
         if codes:
             charts = (_chart(code, labels.get(code, code), asked, by_scale, on, member, direction) for code in codes)
-            rows = (_row(code, labels.get(code, code), by_scale) for code in codes)
+            rows = (_row(code, labels.get(code, code), by_scale, instrument) for code in codes)
             yield Panel(direction, heading, tuple(c for c in charts if c), tuple(rows))
 
 
@@ -145,17 +145,23 @@ def _events(member: Member) -> list[tuple[date, str]]:
     return [(event.effective_on, named[event.type]) for event in member.events if event.type in named]
 
 
-def _row(code: str, label: str, by_scale: Mapping[int, Mapping[str, Score]]) -> ScoreRow:
-    return ScoreRow(label, tuple(cell(scores.get(code)) for scores in by_scale.values()))
+def _row(code: str, label: str, by_scale: Mapping[int, Mapping[str, Score]], instrument: Instrument) -> ScoreRow:
+    is_summary = code not in instrument.scales_by_code
+    return ScoreRow(label, tuple(cell(scores.get(code), is_summary=is_summary) for scores in by_scale.values()))
 
 
-def cell(score: Score | None) -> ScoreCell:
-    """A value with its basis: 73, based on 3 of 4 items."""
+def cell(score: Score | None, *, is_summary: bool = False) -> ScoreCell:
+    """A value with its basis: 73, based on 3 of 4 items. A summary score is made of scales, not items."""
     if score is None:
         return ScoreCell("–", "")
     if score.outcome == "not_applicable":
         return ScoreCell("–", gettext("does not apply"))
-    basis = gettext("%(answered)s of %(items)s items", answered=score.answered, items=score.applicable)
+    counts = {"answered": score.answered, "items": score.applicable}
+    basis = gettext("%(answered)s of %(items)s items", **counts)
+    if is_summary:
+        basis = gettext("%(answered)s of %(items)s scales", **counts)
     if score.value is None:
         return ScoreCell("–", gettext("too few: %(basis)s", basis=basis))
-    return ScoreCell(rounded(score.value), gettext("based on %(basis)s", basis=basis))
+    if score.outcome == "prorated":
+        return ScoreCell(rounded(score.value), gettext("based on %(basis)s", basis=basis))
+    return ScoreCell(rounded(score.value), basis)

@@ -135,6 +135,8 @@ def reason_sentence(one: Expected, names: Mapping[int, str]) -> str:
 def _stop(one: Expected, names: Mapping[int, str], on: Background) -> Stop:
     mark = words.mark_of(one)
     status = str(mark.words)
+    if one.state.shown == "completed" and one.state.timing:
+        status = str(words.TIMINGS[one.state.timing])
     if one.state.not_expected_reason:
         why = str(words.NOT_EXPECTED.get(one.state.not_expected_reason, one.state.not_expected_reason))
         status = gettext("Not asked for: %(why)s", why=why)
@@ -176,8 +178,6 @@ def _facts(one: Expected, names: Mapping[int, str], on: Background) -> Iterator[
             mode=mode,
             who=who,
         )
-        if number == 0 and one.state.timing not in ("in_window", None):
-            yield gettext("Answered %(timing)s.", timing=str(words.TIMINGS[one.state.timing or "in_window"]))
         if responses.receipt:
             yield gettext(
                 "Received %(when)s, receipt %(receipt)s.",

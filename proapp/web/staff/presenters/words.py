@@ -85,10 +85,10 @@ RESPONDENTS: Words = {
 }
 
 TIMINGS: Words = {
-    "early": lazy_gettext("before the window"),
-    "in_window": lazy_gettext("in the window"),
-    "late": lazy_gettext("late"),
-    "out_of_window": lazy_gettext("after the window"),
+    "early": lazy_gettext("Answered before the window"),
+    "in_window": lazy_gettext("Answered"),
+    "late": lazy_gettext("Answered late"),
+    "out_of_window": lazy_gettext("Answered after the window"),
 }
 
 FLAGS: Words = {"Y": lazy_gettext("yes"), "N": lazy_gettext("no"), "?": lazy_gettext("not known")}
@@ -120,6 +120,10 @@ class Background:
         """The name of a time point in the page's language, its code if the study no longer has it."""
         known = self.study.timepoints_by_code.get(timepoint)
         return str(in_language(known.label)) if known else timepoint
+
+    def site_name(self, code: str) -> str:
+        """The name of a site, its code if the study no longer has it."""
+        return next((site.name for site in self.study.sites if site.code == code), code)
 
     def item_count(self, timepoint: str) -> int:
         """How many questions a time point has, by the packs in force."""

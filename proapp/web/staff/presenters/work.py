@@ -66,7 +66,7 @@ def row(found: Row, on: Background) -> RowView:
     return RowView(
         study_id=member.study_id,
         address=f"{address}#a{assessment.id}" if assessment else address,
-        site=on.study.site(member.site_code).name,
+        site=on.site_name(member.site_code),
         timepoint=on.label(assessment.timepoint) if assessment else "",
         why=why(found, on),
         tone=TONES[item.reason],
