@@ -9,10 +9,11 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, DateField, RadioField, SelectField, StringField, TimeField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms.fields import SelectChoice
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
 from proapp.web.context import in_language
-from proapp.web.forms import Form
+from proapp.web.forms import Form, trimmed
 from proapp.web.guard import staff
 from proapp.web.staff.enrolment_words import CHANNEL_NAMES, LANGUAGE_NAMES
 from proapp.web.transactions import runtime, today
@@ -26,7 +27,8 @@ class Day(DateField):
     """A calendar day, YYYY-MM-DD."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        typed = " ".join(valuelist).strip()
+        typed = trimmed(" ".join(valuelist))
+        self.raw_data = [typed]
         self.data = None
         try:
             self.data = date.fromisoformat(typed) if typed else None
@@ -38,7 +40,8 @@ class Clock(TimeField):
     """A time of day, HH:MM."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        typed = " ".join(valuelist).strip()
+        typed = trimmed(" ".join(valuelist))
+        self.raw_data = [typed]
         self.data = None
         try:
             self.data = time.fromisoformat(typed).replace(second=0, microsecond=0, tzinfo=None) if typed else None
@@ -53,7 +56,7 @@ def _channel() -> RadioField:
     return RadioField(
         _("How does the participant want to be reached?"),
         [InputRequired(_("Choose how the participant wants to be reached."))],
-        choices=list(CHANNEL_NAMES.items()),
+        choices=[SelectChoice(*one) for one in CHANNEL_NAMES.items()],
     )
 
 
@@ -75,7 +78,7 @@ class ContactForm(Form):
 
 class EnrolForm(Form):
     site_code = SelectField(_("Site"), [DataRequired(_("Choose the site."))])
-    study_id = StringField(_("Study id"), [InputRequired(_("Write the study id.")), SHORT])
+    study_id = StringField(_("Study id"), [DataRequired(_("Write the study id.")), SHORT])
     consent_on = Day(_("Date of consent"), [InputRequired(_("Write the date of consent."))])
     old_consent = BooleanField(_("Yes, the date is right"))
     language = RadioField(_("Language of the questionnaires"), [InputRequired(_("Choose the language."))])
@@ -85,14 +88,14 @@ class EnrolForm(Form):
         super().__init__(**kwargs)
         study, scope = runtime().study, staff().sites
         sites = [site for site in study.sites if scope is None or site.code in scope]
-        empty = [("", gettext("Choose"))] if len(sites) != 1 else []
-        self.site_code.choices = [*empty, *((site.code, site.name) for site in sites)]
-        self.language.choices = [(code, LANGUAGE_NAMES.get(code, code)) for code in study.languages]
+        empty = [SelectChoice("", gettext("Choose"))] if len(sites) != 1 else []
+        self.site_code.choices = [*empty, *(SelectChoice(site.code, site.name) for site in sites)]
+        self.language.choices = [SelectChoice(code, LANGUAGE_NAMES.get(code, code)) for code in study.languages]
 
     def validate_old_consent(self, field: BooleanField) -> None:
         given = self.consent_on.data
         if given and given < today() - OLD_CONSENT and not field.data:
-            raise ValueError(gettext("The consent was given more than 30 days ago. Is the date right?"))
+            raise ValidationError(gettext("The consent was given more than 30 days ago. Is the date right?"))
 
 
 class RandomiseForm(Form):
@@ -103,15 +106,17 @@ class RandomiseForm(Form):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.arm.choices = [(arm.code, in_language(arm.label)) for arm in runtime().study.arms]
+        self.arm.choices = [SelectChoice(arm.code, in_language(arm.label)) for arm in runtime().study.arms]
 
 
 class SheetForm(Form):
     lost_phone = RadioField(
         _("Why is a new sheet needed?"),
         choices=[
-            ("no", _("The sheet is lost, or its code is too old. Phones that are signed in stay signed in.")),
-            (
+            SelectChoice(
+                "no", _("The sheet is lost, or its code is too old. Phones that are signed in stay signed in.")
+            ),
+            SelectChoice(
                 "yes",
                 _("The phone is lost, or somebody else may know the PIN. All phones are signed out at once."),
             ),
@@ -126,9 +131,9 @@ class StopForm(Form):
     data_use = RadioField(
         _("What has the participant decided about the data?"),
         choices=[
-            ("keep", _("All data collected so far may be used")),
-            ("keep_until", _("Data up to a certain day may be used")),
-            ("delete_if_lawful", _("The data shall be deleted where the law allows it")),
+            SelectChoice("keep", _("All data collected so far may be used")),
+            SelectChoice("keep_until", _("Data up to a certain day may be used")),
+            SelectChoice("delete_if_lawful", _("The data shall be deleted where the law allows it")),
         ],
         # An answer is demanded by the service, which also knows that only leaving the trial needs one.
         validate_choice=False,
@@ -138,12 +143,12 @@ class StopForm(Form):
 
 
 class RevokeForm(Form):
-    reason = StringField(_("What was wrong?"), [InputRequired(_("Write a reason. It is kept with the change.")), LONG])
+    reason = StringField(_("What was wrong?"), [DataRequired(_("Write a reason. It is kept with the change.")), LONG])
 
 
 class CorrectForm(Form):
     new_date = Day(_("Right date of randomisation"), [InputRequired(_("Write the date of randomisation."))])
     new_time = Clock(_("Time, if it is known"))
     reason = StringField(
-        _("Why is the date corrected?"), [InputRequired(_("Write a reason. It is kept with the change.")), LONG]
+        _("Why is the date corrected?"), [DataRequired(_("Write a reason. It is kept with the change.")), LONG]
     )
