@@ -9,7 +9,7 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from flask import session as browser
 from flask_babel import gettext, ngettext, refresh
 from flask_babel import lazy_gettext as _
-from wtforms import HiddenField, PasswordField, SelectField
+from wtforms import HiddenField, PasswordField, SelectChoice, SelectField
 from wtforms.validators import InputRequired, Regexp
 
 from proapp.services import sessions
@@ -36,7 +36,7 @@ class PasswordForm(Form):
 
 
 class LanguageForm(Form):
-    language = SelectField(_("Language of the pages"), choices=list(LANGUAGE_NAMES.items()))
+    language = SelectField(_("Language of the pages"), choices=[SelectChoice(*one) for one in LANGUAGE_NAMES.items()])
 
 
 class SessionForm(Form):

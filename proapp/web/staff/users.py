@@ -10,7 +10,7 @@ import structlog
 from flask import Response, flash, make_response, redirect, render_template, url_for
 from flask_babel import gettext, ngettext
 from flask_babel import lazy_gettext as _
-from wtforms import EmailField, RadioField, SelectMultipleField, StringField, TextAreaField
+from wtforms import EmailField, RadioField, SelectChoice, SelectMultipleField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -29,12 +29,12 @@ from proapp.web.transactions import database, now, runtime
 log = structlog.get_logger("proapp.accounts")
 
 ROLE_CHOICES = [
-    ("nurse", _("Nurse: works with the participants of some sites")),
-    ("investigator", _("Investigator: as a nurse, and sees scores and the audit trail of the sites")),
-    ("coordinator", _("Coordinator: works with the participants of all sites")),
-    ("monitor", _("Monitor: reads everything of all sites, changes nothing")),
-    ("statistician", _("Statistician: exports and compliance, no contact data")),
-    ("administrator", _("Administrator: these accounts, no participants")),
+    SelectChoice("nurse", _("Nurse: works with the participants of some sites")),
+    SelectChoice("investigator", _("Investigator: as a nurse, and sees scores and the audit trail of the sites")),
+    SelectChoice("coordinator", _("Coordinator: works with the participants of all sites")),
+    SelectChoice("monitor", _("Monitor: reads everything of all sites, changes nothing")),
+    SelectChoice("statistician", _("Statistician: exports and compliance, no contact data")),
+    SelectChoice("administrator", _("Administrator: these accounts, no participants")),
 ]
 
 REFUSALS: dict[str, Any] = {
@@ -71,7 +71,9 @@ class SitesField(SelectMultipleField):
     option_widget = CheckboxInput()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, choices=[(site.code, site.name) for site in runtime().study.sites], **kwargs)
+        super().__init__(
+            *args, choices=[SelectChoice(site.code, site.name) for site in runtime().study.sites], **kwargs
+        )
 
 
 class AccessForm(Form):
