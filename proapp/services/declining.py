@@ -25,7 +25,8 @@ REASONS = ("too_ill", "refused_burden", "upset_or_irrelevant", "no_time")
 def decline(session: Session, sitting: Sitting, *, reason_code: str | None, now: datetime, actor: Actor) -> None:
     """The patient does not want to answer this time; `reason_code` is one of REASONS, or None.
 
-    The sitting must have been found with `lock`. Doing it twice is doing it once. Raises Refused: cannot_decline (sent, closed, not open), unknown_reason.
+    The sitting must have been found with `lock`. Doing it twice is doing it once.
+    Raises Refused: cannot_decline (sent, closed, not open), unknown_reason.
     """
     if reason_code is not None and reason_code not in REASONS:
         raise Refused("unknown_reason")

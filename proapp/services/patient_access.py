@@ -105,7 +105,7 @@ def _has_stopped(session: Session, participant_id: int, *, study: Study, site_co
             ParticipantEvent.recorded_at,
             ParticipantEvent.supersedes_id,
         ).where(ParticipantEvent.participant_id == participant_id)
-    ).tuples()
+    )
     facts = participant_facts(Event(*row) for row in rows)
     stopped_on, _why = stop_of(facts, today=local_date(now, study.zone(site_code)))
     return stopped_on is not None
@@ -142,7 +142,7 @@ def choose_pin(
 
     Raises Refused: pin_shape, pin_trivial, pin_differs, code_gone.
     """
-    _require_good(pin, again)
+    require_good_pin(pin, again)
     code = _unused_code(session, who) if who.kind == "patient_pending" else None
     if code is None or now >= code.expires_at:
         raise Refused("code_gone")
@@ -250,7 +250,8 @@ def is_trivial(pin: str) -> bool:
     return steps <= {0} or steps <= {1} or steps <= {9} or (len(pin) > 3 and pin == (pin[:2] * len(pin))[: len(pin)])
 
 
-def _require_good(pin: str, again: str) -> None:
+def require_good_pin(pin: str, again: str) -> None:
+    """Raise Refused (pin_shape, pin_trivial, pin_differs) unless this PIN, typed twice, will do."""
     pin, again = digits(pin), digits(again)
     if not (pin.isascii() and pin.isdigit() and len(pin) in PIN_LENGTHS):
         raise Refused("pin_shape")

@@ -56,5 +56,5 @@ class Anna:
 
 @pytest.fixture
 def anna(people: Any) -> Anna:
-    person = people.participant("UME-001", randomized_on=RANDOMIZED_ON)
+    person = people.participant("UME-001", randomized_on=RANDOMIZED_ON, language="en")
     return Anna(person, people, people.patient(person), people.assessment_id(person, "m03"))
