@@ -9,7 +9,8 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_babel import format_date, gettext, lazy_gettext
 from werkzeug.wrappers import Response
 from wtforms import DateField, RadioField, TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.fields import SelectChoice
+from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
 from proapp.services import cohort, contact_log, contacts, follow_up
 from proapp.services.cohort import Expected, Member
@@ -38,9 +39,10 @@ SENTENCES: dict[str, Any] = {
 class ContactForm(Form):
     method = RadioField(
         lazy_gettext("How"),
-        choices=[(code, words.METHODS[code]) for code in contact_log.METHODS],
+        choices=[SelectChoice(code, words.METHODS[code]) for code in contact_log.METHODS],
         default="phone",
-        validators=[InputRequired(lazy_gettext("Choose how the participant was contacted."))],
+        validate_choice=False,  # in words of our own
+        validators=[AnyOf(contact_log.METHODS, message=lazy_gettext("Choose how the participant was contacted."))],
     )
     note = TextAreaField(
         lazy_gettext("Note (optional)"),

@@ -9,6 +9,7 @@ from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
 from werkzeug.wrappers import Response
 from wtforms import RadioField, TextAreaField
+from wtforms.fields import SelectChoice
 from wtforms.validators import Length, Optional
 
 from proapp.services import contact_log, follow_up, missing
@@ -34,26 +35,23 @@ SENTENCES: dict[str, Any] = {
     "cannot_undo_decline": lazy_gettext("The window has closed, so the refusal stands."),
 }
 AS_IT_IS = ""
+FLAGS = [
+    SelectChoice(AS_IT_IS, lazy_gettext("As stated under the reason")),
+    SelectChoice("Y", lazy_gettext("Yes")),
+    SelectChoice("N", lazy_gettext("No")),
+]
 
 
 class ReasonForm(Form):
     health_related = RadioField(
         lazy_gettext("Did it have to do with the participant's health?"),
-        choices=[
-            (AS_IT_IS, lazy_gettext("As stated under the reason")),
-            ("Y", lazy_gettext("Yes")),
-            ("N", lazy_gettext("No")),
-        ],
+        choices=FLAGS,
         default=AS_IT_IS,
         validators=[Optional()],
     )
     avoidable = RadioField(
         lazy_gettext("Could it have been avoided?"),
-        choices=[
-            (AS_IT_IS, lazy_gettext("As stated under the reason")),
-            ("Y", lazy_gettext("Yes")),
-            ("N", lazy_gettext("No")),
-        ],
+        choices=FLAGS,
         default=AS_IT_IS,
         validators=[Optional()],
     )
@@ -172,7 +170,8 @@ def _page(form: Form, assessment_id: int) -> str:
     obstacle = missing.obstacle(assessment)
     return render_template(
         "staff/reason.html",
-        form=form,
+        sent=form,  # the one of the two forms that was sent, if any was
+        form=form if isinstance(form, ReasonForm) else ReasonForm(formdata=None),
         refusal=form if isinstance(form, RefusalForm) else RefusalForm(formdata=None),
         assessment=assessment,
         label=on.label(assessment.timepoint),
