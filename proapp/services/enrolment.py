@@ -104,17 +104,23 @@ def _check_enrolment(
     now: datetime,
 ) -> None:
     site = _site_in_scope(study, site_code, sites)
-    if not study.accepts_id(study_id):
-        raise Refused("study_id_pattern", example=study.id_example or "")
-    other = _site_named_in(study, study_id)
-    if other is not None and other.code != site_code:
-        raise Refused("study_id_of_other_site", site=other.name)
+    check_study_id(study, study_id, site_code)
     if language not in study.languages:
         raise Refused("language_not_offered")
     if consent_on > register.today_at(study, site_code, now):
         raise Refused("date_in_future")
     if not is_open(site, consent_on):
         raise Refused("site_not_open", site=site.name)
+
+
+def check_study_id(study: Study, typed: str, site_code: str) -> None:
+    """Raises Refused: study_id_pattern(example), study_id_of_other_site(site). Whether it is free the database says."""
+    study_id = as_written(study, typed)
+    if not study.accepts_id(study_id):
+        raise Refused("study_id_pattern", example=study.id_example or "")
+    other = _site_named_in(study, study_id)
+    if other is not None and other.code != site_code:
+        raise Refused("study_id_of_other_site", site=other.name)
 
 
 def _site_in_scope(study: Study, site_code: str, sites: frozenset[str] | None) -> Site:

@@ -3,6 +3,7 @@ them. The rules are the services'; here is only what a form can see by itself.""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -12,10 +13,13 @@ from wtforms import BooleanField, DateField, RadioField, SelectField, StringFiel
 from wtforms.fields import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 
+from proapp.services import contacts
+from proapp.services import enrolment as enrolling
+from proapp.services.errors import Refused
 from proapp.web.context import in_language
 from proapp.web.forms import Form, trimmed
 from proapp.web.guard import staff
-from proapp.web.staff.enrolment_words import CHANNEL_NAMES, LANGUAGE_NAMES
+from proapp.web.staff.enrolment_words import CHANNEL_NAMES, LANGUAGE_NAMES, sentence
 from proapp.web.transactions import runtime, today
 
 OLD_CONSENT = timedelta(days=30)
@@ -72,11 +76,31 @@ def _email() -> StringField:
     return StringField(_("E-mail address"), [SHORT])
 
 
-class ContactForm(Form):
+class ReachableForm(Form):
+    """Asks the services' own rules field by field, so that every fault is shown at once and not one after another."""
+
+    def validate_mobile(self, field: StringField) -> None:
+        needs = "sms" if self.channel.data == "sms" else "letter"
+        _ask(lambda: contacts.checked(needs, field.data, None))
+
+    def validate_email(self, field: StringField) -> None:
+        needs = "email" if self.channel.data == "email" else "letter"
+        _ask(lambda: contacts.checked(needs, None, field.data))
+
+
+def _ask(rule: Callable[[], object]) -> None:
+    """Raise ValidationError with the sentence for what the rule refuses."""
+    try:
+        rule()
+    except Refused as refused:
+        raise ValidationError(sentence(refused)) from None
+
+
+class ContactForm(ReachableForm):
     channel, mobile, allow_shared_mobile_reason, email = _channel(), _mobile(), _shared(), _email()
 
 
-class EnrolForm(Form):
+class EnrolForm(ReachableForm):
     site_code = SelectField(_("Site"), [DataRequired(_("Choose the site."))])
     study_id = StringField(_("Study id"), [DataRequired(_("Write the study id.")), SHORT])
     consent_on = Day(_("Date of consent"), [InputRequired(_("Write the date of consent."))])
@@ -91,6 +115,10 @@ class EnrolForm(Form):
         empty = [SelectChoice("", gettext("Choose"))] if len(sites) != 1 else []
         self.site_code.choices = [*empty, *(SelectChoice(site.code, site.name) for site in sites)]
         self.language.choices = [SelectChoice(code, LANGUAGE_NAMES.get(code, code)) for code in study.languages]
+
+    def validate_study_id(self, field: StringField) -> None:
+        if self.site_code.data:
+            _ask(lambda: enrolling.check_study_id(runtime().study, field.data, self.site_code.data))
 
     def validate_old_consent(self, field: BooleanField) -> None:
         given = self.consent_on.data
