@@ -3,12 +3,12 @@ not grow with the trial. Rows come participant by participant, in the order of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, Participant, ResponseSet
@@ -30,7 +30,7 @@ class Latest(NamedTuple):
 Given = Mapping[tuple[str, int], Latest]  # (instrument, item number)
 
 
-def by_participant(session: Session, *, before: datetime) -> Iterator[tuple[str, dict[int, Given]]]:
+def by_participant(session: Session, *, before: datetime) -> Generator[tuple[str, dict[int, Given]]]:
     """(study id, response set id → answers) for everybody who has answered something recorded before `before`.
 
     Ascending by study id in code-point order, whatever the collation of the database. Void response sets are left out.
@@ -54,15 +54,21 @@ def by_participant(session: Session, *, before: datetime) -> Iterator[tuple[str,
         .order_by(_binary(session), Answer.response_set_id, Answer.id)
         .execution_options(yield_per=PAGE)
     )
-    for study_id, rows in groupby(session.execute(query), key=lambda row: str(row[0])):
-        sets: dict[int, dict[tuple[str, int], Latest]] = {}
-        for _, set_id, instrument, item, kind, code, language, recorded_at, actor in rows:
-            given = sets.setdefault(set_id, {})
-            earlier = given.get((instrument, item))
-            number = earlier.version_no + 1 if earlier else 1
-            entered_by = "patient" if actor == "patient" else "staff"
-            given[instrument, item] = Latest(kind, code, language, recorded_at, entered_by, number)
-        yield study_id, dict(sets)
+    with session.execute(query) as result:
+        for study_id, rows in groupby(result, key=lambda row: str(row[0])):
+            yield study_id, _latest(rows)
+
+
+def _latest(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int, Given]:
+    """Response set id → its newest rows; `rows` come in the order of recording."""
+    sets: dict[int, dict[tuple[str, int], Latest]] = {}
+    for _, set_id, instrument, item, kind, code, language, recorded_at, actor in rows:
+        given = sets.setdefault(set_id, {})
+        earlier = given.get((instrument, item))
+        number = earlier.version_no + 1 if earlier else 1
+        entered_by = "patient" if actor == "patient" else "staff"
+        given[instrument, item] = Latest(kind, code, language, recorded_at, entered_by, number)
+    return dict(sets)
 
 
 def _binary(session: Session) -> ColumnElement[str]:

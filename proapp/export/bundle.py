@@ -9,7 +9,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -114,7 +114,7 @@ def _write_tables(
             table.name: TableWriter(open_files.enter_context(_open(content / _path(table))), table)
             for table in (*described, codebook.table())
         }
-        for person in people(session, found, cut):
+        for person in open_files.enter_context(closing(people(session, found, cut))):
             _write_person(out, person, cut)
         for row in compliance.rows(compliance.flows(found, cut.study), cut.study):
             out["compliance"].write(row)

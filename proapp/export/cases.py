@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, NamedTuple
@@ -63,18 +64,18 @@ class Person:
     baseline: Mapping[tuple[str, str], float] | None
 
 
-def people(session: Session, cohort: Cohort, cut: Cut) -> Iterator[Person]:
+def people(session: Session, cohort: Cohort, cut: Cut) -> Generator[Person]:
     """Everybody in the order of study ids, one at a time. Two sorted lists are merged; no statement per participant.
 
     Raises Unexportable where stored answers do not fit the instruments loaded.
     """
-    stream = by_participant(session, before=cut.end)
-    found: tuple[str, dict[int, Given]] | None = next(stream, None)
-    for member in sorted(cohort.members, key=lambda one: one.study_id):
-        while found is not None and found[0] < member.study_id:
-            found = next(stream, None)
-        sets = found[1] if found is not None and found[0] == member.study_id else {}
-        yield _person(member, sets, cut)
+    with closing(by_participant(session, before=cut.end)) as stream:
+        found: tuple[str, dict[int, Given]] | None = next(stream, None)
+        for member in sorted(cohort.members, key=lambda one: one.study_id):
+            while found is not None and found[0] < member.study_id:
+                found = next(stream, None)
+            sets = found[1] if found is not None and found[0] == member.study_id else {}
+            yield _person(member, sets, cut)
 
 
 def _person(member: Member, sets: Mapping[int, Given], cut: Cut) -> Person:
