@@ -10,7 +10,7 @@ from flask import session as browser
 from flask_babel import gettext, ngettext, refresh
 from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, PasswordField, SelectChoice, SelectField
-from wtforms.validators import InputRequired, Regexp
+from wtforms.validators import EqualTo, InputRequired, Regexp
 
 from proapp.services import sessions
 from proapp.services import staff_sign_in as signing_in
@@ -28,11 +28,13 @@ LANGUAGE_NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language,
 class PasswordForm(Form):
     current = PasswordField(_("Password you have now"), [InputRequired(_("Write the password you have now."))])
     password = PasswordField(_("New password"), [InputRequired(_("Write the password you want."))])
-    again = PasswordField(_("The same password again"), [InputRequired(_("Write the password a second time."))])
-
-    def validate_again(self, field: PasswordField) -> None:
-        if self.password.data and field.data != self.password.data:
-            raise ValueError(str(_("The two passwords are not the same.")))
+    again = PasswordField(
+        _("The same password again"),
+        [
+            InputRequired(_("Write the password a second time.")),
+            EqualTo("password", _("The two passwords are not the same.")),
+        ],
+    )
 
 
 class LanguageForm(Form):

@@ -8,7 +8,7 @@ from flask import Response, make_response, redirect, render_template, request, u
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 from wtforms import EmailField, PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import EqualTo, InputRequired, Length
 
 from proapp.services import staff_sign_in as signing_in
 from proapp.services.errors import NotFound
@@ -59,11 +59,13 @@ class SetUpCodeForm(Form):
 
 class ChoosePasswordForm(Form):
     password = PasswordField(_("New password"), [InputRequired(_("Write the password you want."))])
-    again = PasswordField(_("The same password again"), [InputRequired(_("Write the password a second time."))])
-
-    def validate_again(self, field: PasswordField) -> None:
-        if self.password.data and field.data != self.password.data:
-            raise ValueError(str(_("The two passwords are not the same.")))
+    again = PasswordField(
+        _("The same password again"),
+        [
+            InputRequired(_("Write the password a second time.")),
+            EqualTo("password", _("The two passwords are not the same.")),
+        ],
+    )
 
 
 # --- every day ------------------------------------------------------------------------------------------------------
