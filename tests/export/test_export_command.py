@@ -1,0 +1,142 @@
+"""`proapp export`: the file whole or not at all, and never one that the audit trail does not know of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import zipfile
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from proapp.cli import export as command
+from proapp.cli import main
+from proapp.db.models import AuditEvent
+from proapp.services import exporting
+
+
+@pytest.fixture
+def proapp(runtime: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs the command against the database of this test."""
+
+    @contextmanager
+    def opened() -> Any:
+        yield runtime
+
+    monkeypatch.setattr(command, "open_runtime", opened)
+    return lambda *arguments: CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+
+def created(runtime: Any) -> list[AuditEvent]:
+    with runtime.reading() as session:
+        return list(session.scalars(select(AuditEvent).where(AuditEvent.action == "export.created")))
+
+
+def test_the_command_writes_the_file_says_its_hash_and_is_in_the_trail(proapp, runtime, trial, export, tmp_path):
+    out = tmp_path / "out.zip"
+    done = proapp("--out", out, "--cutoff", "2026-11-22")
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes() == export().content
+    sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
+    assert f"SHA-256 {sha256}" in done.stdout
+    assert "data/participants.csv" in done.stdout
+    assert "Today is not over" not in done.output
+    (event,) = created(runtime)
+    details = json.loads(event.details)
+    assert (event.chain, event.actor_kind, event.actor_role) == ("system", "system", "command_line")
+    assert (details["cut_off"], details["sha256"]) == ("2026-11-22", sha256)
+    assert details["rows"]["data/participants.csv"] == 14
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_today_in_the_studys_zone_is_the_default_and_said_to_be_unfinished(proapp, runtime, clock, tmp_path):
+    clock.set(clock.moment.replace(hour=23, minute=30))  # half past midnight, the day after, in Stockholm
+    done = proapp("--out", tmp_path / "out.zip")
+    assert done.exit_code == 0, done.output
+    assert "cut-off 2026-11-24" in done.stdout
+    assert "Today is not over" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "sentence"),
+    [
+        ("2026-11-24", "2026-11-24 is still to come; the last day that can be exported is 2026-11-23"),
+        ("2026-02-30", '"2026-02-30" is not a date'),
+        ("20261122", '"20261122" is not a date'),
+        ("tomorrow", '"tomorrow" is not a date'),
+        ("", '"" is not a date'),
+    ],
+)
+def test_a_day_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path, cutoff, sentence):
+    done = proapp("--out", tmp_path / "out.zip", "--cutoff", cutoff)
+    assert done.exit_code == 2
+    assert sentence in " ".join(done.stderr.split())
+    assert not (tmp_path / "out.zip").exists()
+    assert created(runtime) == []
+
+
+def test_a_place_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path):
+    for out, sentence in ((tmp_path / "nowhere" / "out.zip", "does not exist"), (tmp_path, "is a folder")):
+        done = proapp("--out", out)
+        assert done.exit_code == 2
+        assert sentence in done.stderr
+    assert proapp().exit_code == 2
+    assert created(runtime) == []
+
+
+def test_an_older_file_is_replaced_in_one_step(proapp, trial, tmp_path):
+    out = tmp_path / "out.zip"
+    out.write_bytes(b"old")
+    assert proapp("--out", out, "--cutoff", "2026-11-22").exit_code == 0
+    assert zipfile.is_zipfile(out)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "out"))] == ["out.zip"]
+
+
+def test_answers_that_cannot_be_read_leave_the_older_file_as_it_was(proapp, runtime, trial, tmp_path):
+    out = tmp_path / "out.zip"
+    out.write_bytes(b"old")
+    trial.answer(trial.id_of("UME-002"), "m06", date(2026, 8, 5), {("c30", 99): 1})
+    done = proapp("--out", out, "--cutoff", "2026-11-22")
+    assert done.exit_code == 1
+    assert "UME-002, m06: the answers were given to c30" in done.stderr
+    assert out.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert created(runtime) == []
+
+
+def test_without_an_audit_event_there_is_no_file(proapp, runtime, trial, tmp_path, monkeypatch):
+    def away(*_args: Any, **_kwargs: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("locked"))
+
+    monkeypatch.setattr(exporting, "record", away)
+    done = proapp("--out", tmp_path / "out.zip", "--cutoff", "2026-11-22")
+    assert isinstance(done.exception, OperationalError)
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_full_or_forbidden_disk_is_said_in_words(proapp, runtime, trial, tmp_path, monkeypatch):
+    def full(*_args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    done = proapp("--out", tmp_path / "out.zip", "--cutoff", "2026-11-22")
+    assert done.exit_code == 1
+    assert "cannot be written: No space left on device." in done.stderr
+
+
+def test_the_list_of_exports_is_the_newest_first_and_no_longer_than_asked(proapp, runtime, clock, tmp_path):
+    for day in ("2026-11-20", "2026-11-21", "2026-11-22"):
+        assert proapp("--out", tmp_path / "out.zip", "--cutoff", day).exit_code == 0
+        clock.forward(minutes=1)
+    with runtime.reading() as session:
+        found = exporting.earlier(session, limit=2)
+    assert [one.made.cut_off for one in found] == [date(2026, 11, 22), date(2026, 11, 21)]
+    assert {(one.who, one.role) for one in found} == {("", "command_line")}
+    assert found[0].made.definitions == exporting.definitions(runtime.study, runtime.instruments)
