@@ -14,7 +14,6 @@ from proapp.services import staff_sign_in as signing_in
 from proapp.services.errors import NotFound
 from proapp.services.passwords import LONGEST
 from proapp.services.staff_sign_in import Enrolment, Step
-from proapp.web.devices import describe
 from proapp.web.forms import Form
 from proapp.web.guard import (
     ROLES,
@@ -26,6 +25,7 @@ from proapp.web.guard import (
     staff,
 )
 from proapp.web.staff import blueprint
+from proapp.web.staff.devices import describe
 from proapp.web.staff.sentences import try_again, weak_password
 from proapp.web.transactions import database, now, runtime
 
