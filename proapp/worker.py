@@ -9,12 +9,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from datetime import datetime
-from types import FrameType
-from typing import NoReturn
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from proapp import logs
 from proapp.clock import system_clock
@@ -62,9 +60,14 @@ def sweep_once(runtime: Runtime) -> None:
 
 
 def run(runtime: Runtime) -> None:
-    """Tick until told to stop (SIGTERM or Ctrl-C); a sweep that is running is finished first."""
+    """Tick until told to stop (SIGTERM or Ctrl-C); a sweep that is running is finished first.
+
+    The signals are waited for, not handled: an exception raised by a handler can be lost in somebody's destructor.
+    """
     logs.configure(runtime.settings.log_level)
-    scheduler = BlockingScheduler(
+    stop = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # before any thread is made, so that all of them leave it to us
+    scheduler = BackgroundScheduler(
         timezone="UTC",
         executors={"default": ThreadPoolExecutor(1)},
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -72,14 +75,8 @@ def run(runtime: Runtime) -> None:
     scheduler.add_job(
         sweep_once, "interval", [runtime], id="sweep", seconds=EVERY_SECONDS, next_run_time=system_clock()
     )
-    signal.signal(signal.SIGTERM, _stop)
+    scheduler.start()
     log.info("worker.started", every_seconds=EVERY_SECONDS)
-    try:
-        scheduler.start()
-    except (KeyboardInterrupt, SystemExit):
-        scheduler.shutdown(wait=True)
-        log.info("worker.stopped")
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(0)
+    signal.sigwait(stop)
+    scheduler.shutdown(wait=True)
+    log.info("worker.stopped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,12 +41,12 @@ def demo(today: datetime | None, participants: int, seed: int, no_serve: bool, p
             serve.require_free(port)
         _make(chosen)
         if not no_serve:
-            with serve.serving(port, serve.child_environment(chosen.environment())) as processes:
+            with serve.serving(port, serve.child_environment(chosen.environment())) as served:
                 _tell(chosen)
-                raise SystemExit(serve.stay(processes))
+                raise SystemExit(served.stay())
     except serve.CannotServe as error:
         raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, serve.Stopped):
         raise SystemExit(0) from None
     click.echo(f"Settings for other commands on it: . {_shell_file()}")
 
@@ -61,7 +62,7 @@ def demo_code(email: str) -> None:
     from proapp.demo import place, sign_ins
     from proapp.services.errors import NotFound
 
-    environment = os.environ
+    environment: Mapping[str, str] = os.environ
     if "PROAPP_DATABASE_URL" not in os.environ:
         try:
             environment = {**os.environ, **place.read_environment(_shell_file())}
