@@ -1,0 +1,129 @@
+"""Every page a patient sees: no finding of axe, no sideways scrolling, nothing too small to hit; in both languages,
+light and dark, at 320 px and on a desk."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import DESK, SMALL, large_targets, no_sideways_scrolling, picture
+from tests.e2e.phone import Phone
+from tests.e2e.test_patient_journey import a_code
+from tests.people import PIN
+
+LOOKS = [
+    pytest.param("sv", SMALL, False, id="sv-320-light"),
+    pytest.param("en", SMALL, True, id="en-320-dark"),
+    pytest.param("en", DESK, False, id="en-1280-light"),
+    pytest.param("sv", DESK, True, id="sv-1280-dark"),
+]
+
+
+@pytest.mark.parametrize(("language", "viewport", "dark"), LOOKS)
+def test_every_page_is_accessible(site, open_browser, axe, language, viewport, dark):
+    number = LOOKS.index(next(one for one in LOOKS if one.values == (language, viewport, dark)))
+    study_id = f"KAR-2{number}1"
+    day = timedelta(days=1)
+    participant = site.people.participant(
+        study_id,
+        consent_on=site.today - 100 * day,
+        randomized_on=site.today - 92 * day,
+        language=language,
+        activated=False,
+    )
+    site.people.answered(
+        participant, "baseline", submitted_at=site.runtime.clock() - 95 * day, completed_on=site.today - 95 * day
+    )
+    phone = Phone(open_browser(viewport, locale="sv-SE" if language == "sv" else "en-GB", dark=dark))
+    page = phone.page
+    name = f"{language}-{viewport['width']}-{'dark' if dark else 'light'}"
+
+    def check(what: str) -> None:
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        axe(page)
+        no_sideways_scrolling(page)
+        large_targets(page)
+        picture(page, f"patient-{what}-{name}")
+
+    page.goto("/a")
+    check("code")
+    page.locator("input[name=code]").fill("ABCD")
+    phone.press()
+    expect(page.locator("[role=alert]").first).to_be_focused()
+    check("code-wrong")
+    page.locator("input[name=code]").fill(a_code(site, study_id))
+    phone.press()
+    check("pin-choose")
+    phone.give_pin(PIN, first_time=True)
+    check("home")
+    phone.press()
+    check("start")
+    page.locator("input[name=who][value=self]").check()
+    phone.press()
+    check("question")
+    phone.press()
+    expect(page.locator(".prompt")).to_be_focused()
+    check("question-not-answered")
+    phone.answer(2)
+    base = re.sub(r"/c30/\d+.*", "", page.url)
+    for what, where in (("question-tiles", "/c30/29"), ("review", "/review"), ("decline", "/decline")):
+        page.goto(base + where)
+        check(what)
+    page.goto(base + "/review")
+    page.locator("form.send button").first.click()
+    expect(page).to_have_url(re.compile("/sent$"))
+    check("sent")
+    for path in ("/about/privacy", "/about/accessibility"):
+        page.goto(path)
+        check(path.rsplit("/", 1)[-1])
+
+
+def test_at_400_percent_zoom_nothing_is_cut_off(site, open_browser):
+    """1280 px at 400 % is 320 CSS pixels; text 200 % larger on top of that must still reflow."""
+    site.people.participant("KAR-131", consent_on=site.today, activated=False)
+    phone = Phone(open_browser(SMALL))
+    phone.sign_in(a_code(site, "KAR-131"), PIN, first_time=True)
+    phone.begin()
+    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    no_sideways_scrolling(phone.page)
+    phone.page.goto(re.sub(r"/c30/\d+", "/c30/29", phone.page.url))
+    phone.page.evaluate("document.documentElement.style.fontSize = '200%'")
+    no_sideways_scrolling(phone.page)
+    clipped = phone.page.evaluate(
+        "() => [...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1 "
+        "&& getComputedStyle(e).overflowX === 'hidden' && e.clientWidth > 1).map(e => e.className)"
+    )
+    assert clipped == []
+
+
+def test_forced_colours_and_reduced_motion_keep_the_choice_visible(site, open_browser):
+    site.people.participant("KAR-132", consent_on=site.today, activated=False)
+    phone = Phone(open_browser(SMALL, forced_colors="active", reduced_motion="reduce"))
+    phone.sign_in(a_code(site, "KAR-132"), PIN, first_time=True)
+    phone.begin()
+    phone.choose(2)
+    border = phone.page.locator("label.choice").nth(1).evaluate("e => getComputedStyle(e).borderTopStyle")
+    assert border not in ("none", "hidden")
+
+
+def test_the_first_load_of_a_question_is_small(site, open_browser):
+    site.people.participant("KAR-133", consent_on=site.today, activated=False)
+    phone = Phone(open_browser(SMALL))
+    phone.sign_in(a_code(site, "KAR-133"), PIN, first_time=True)
+    phone.begin()
+    address, fresh = phone.page.url, phone.page.context.new_page()
+    session = phone.page.context.new_cdp_session(fresh)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    requests: list[str] = []
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    fresh.on("request", lambda request: requests.append(request.url) if not request.url.startswith("data:") else None)
+    fresh.goto(address)
+    fresh.wait_for_load_state("networkidle")
+    assert len(requests) <= 4, requests
+    assert sum(sizes) <= 30_000, sizes
+    print(f"first load of a question: {len(requests)} requests, {sum(sizes):.0f} bytes on the wire")
