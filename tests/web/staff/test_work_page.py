@@ -42,7 +42,7 @@ def test_the_last_contact_is_told_with_who_and_what_came_of_it(people: Any, runt
     with runtime.writing.begin() as session:
         session.execute(insert(ContactAttempt), row)
     page = people.staff("berit").get("/staff/work").get_data(as_text=True)
-    assert "It was agreed to ask again today." in page
+    assert "To be asked again today; 1 contact so far." in page
     assert "Left a message" in page
     assert "21 Nov, Berit" in page
 

@@ -92,7 +92,8 @@ class GridWords:
         ]
 
     def legend(self) -> list[LegendEntry]:
-        return [LegendEntry(code, *mark) for code, mark in self.marks.items()]
+        """Every sign once; a date not known yet looks like one still to come."""
+        return [LegendEntry(code, *mark) for code, mark in self.marks.items() if code != "unscheduled"]
 
     def _row(self, member: Member, cells: tuple[Expected | None, ...], address: str) -> GridRow:
         randomized_on = member.facts.randomized_on

@@ -94,7 +94,7 @@ def why(found: Row, on: Background) -> str:
         case "overdue":
             return _overdue(found, params)
         case "call_again":
-            return gettext("It was agreed to ask again %(day)s.", day=_relative(_next_on(found), on.today))
+            return _again(found, on)
         case "idle":
             hours = params.get("idle_hours")
             return _idle(found, on, hours if isinstance(hours, float) else 0.0)
@@ -191,9 +191,14 @@ def _reason_needed(found: Row) -> str:
     return gettext("Not answered by %(day)s, when the window closed. Say why.", day=format_date(closed_on, "d MMMM y"))
 
 
-def _next_on(found: Row) -> date | None:
+def _again(found: Row, on: Background) -> str:
     about = [a for a in found.member.attempts if found.assessment and a.assessment_id == found.assessment.id]
-    return about[-1].next_on if about else None
+    return ngettext(
+        "To be asked again %(day)s; %(num)s contact so far.",
+        "To be asked again %(day)s; %(num)s contacts so far.",
+        sum(attempt.method != "none" for attempt in about),
+        day=_relative(about[-1].next_on if about else None, on.today),
+    )
 
 
 def _relative(day: date | None, today: date) -> str:
