@@ -21,10 +21,10 @@ from proapp.instruments.answers import Given, parse_answer
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import score
 from proapp.services import audit
-from proapp.services import sitting as sittings
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
-from proapp.services.sitting import Sitting, Step
+from proapp.services.sitting import OpenedSet, Sitting, Step
+from proapp.services.sitting_reading import find_for_worker, find_sitting
 from proapp.services.vault import Vault
 from proapp.study.model import Study
 from proapp.study.status import abandoned
@@ -45,31 +45,6 @@ class Receipt:
 
     reference: str
     submitted_at: datetime
-
-
-def find_sitting(
-    session: Session,
-    *,
-    study: Study,
-    instruments: Mapping[str, Instrument],
-    participant_id: int,
-    assessment_id: int,
-    now: datetime,
-    lock: bool = False,
-) -> Sitting:
-    """The patient's assessment with its answers; `lock` when something is about to be written.
-
-    Raises NotFound for absent and foreign alike.
-    """
-    return sittings.find(
-        session,
-        study=study,
-        instruments=instruments,
-        participant_id=participant_id,
-        assessment_id=assessment_id,
-        now=now,
-        lock=lock,
-    )
 
 
 def open_sitting(
@@ -205,7 +180,7 @@ def submit_abandoned(
     ).first()
     if row is None:
         raise NotFound
-    sitting = sittings.find_locked(session, row.assessment_id, study=study, instruments=instruments, now=now)
+    sitting = find_for_worker(session, row.assessment_id, study=study, instruments=instruments, now=now)
     facts = sitting.assessment._replace(last_answer_at=row.at)
     if sitting.own is None or sitting.own.id != response_set_id or not sitting.answered:
         return None
@@ -260,7 +235,7 @@ def is_valid(sitting: Sitting) -> bool:
     )
 
 
-def _require_open(sitting: Sitting) -> sittings.OpenedSet:
+def _require_open(sitting: Sitting) -> OpenedSet:
     """The set that takes answers now. Raises Refused with the reason why not."""
     if sitting.own is None:
         raise Refused("not_started")

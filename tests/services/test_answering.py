@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from proapp.db.models import AuditEvent, ResponseSet
 from proapp.instruments.answers import Given
-from proapp.services import answering, sitting
+from proapp.services import answering
 from proapp.services.audit import WORKER, Actor
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting import Sitting, Step
+from proapp.services.sitting_reading import find_sitting
 from proapp.study.status import AssessmentFacts, ParticipantFacts
 
 BEGUN = datetime(2026, 12, 20, 10, 0, tzinfo=UTC)
@@ -57,7 +58,7 @@ def test_the_steps_follow_the_printed_order_and_leave_gated_items_out(definition
     assert steps[0] == Step("c30", 1)
     assert steps[-1] == Step("lmc21", 51)
     assert Step("br23", 35) not in steps
-    assert list(steps) == sorted(steps, key=imagined(study, instruments, {}).order)
+    assert list(steps) == sorted(steps, key=imagined(study, instruments, {}).place)
 
 
 def test_an_opened_gate_adds_its_item_and_the_total_never_moves(definitions: Any) -> None:
@@ -155,7 +156,7 @@ def test_a_set_that_is_not_there_is_not_found(runtime: Any, left: int) -> None:
 def test_writing_asks_for_a_sitting_that_holds_the_lock(runtime: Any, people: Any, left: int) -> None:
     with runtime.writing() as session:
         whose = {"participant_id": 1, "assessment_id": people.assessment_id(1, "m03")}
-        loose = sitting.find(session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, **whose)
+        loose = find_sitting(session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, **whose)
         with pytest.raises(ValueError, match="lock=True"):
             answering.record(session, loose, Step("c30", 9), raw="1", language="sv", now=BEGUN, actor=PATIENT)
 
@@ -165,7 +166,7 @@ def test_one_locked_sitting_may_write_several_answers_in_one_chain(runtime: Any,
 
     with runtime.writing.begin() as session:
         whose = {"participant_id": 1, "assessment_id": people.assessment_id(1, "m03")}
-        held = sitting.find(
+        held = find_sitting(
             session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, lock=True, **whose
         )
         for item in (9, 10, 11):
@@ -184,7 +185,7 @@ def test_nothing_can_be_recorded_before_the_start(runtime: Any, people: Any, clo
     person = people.participant("UME-004", randomized_on=date(2026, 8, 23))
     whose = {"participant_id": person, "assessment_id": people.assessment_id(person, "m03")}
     with runtime.writing() as session:
-        held = sitting.find(
+        held = find_sitting(
             session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, lock=True, **whose
         )
         with pytest.raises(Refused, match="not_started"):
@@ -203,7 +204,7 @@ def test_what_was_pinned_at_the_start_is_what_is_finished(runtime: Any, people: 
         session.execute(update(ResponseSet).values(packs=packs))
     with runtime.reading() as session:
         whose = {"participant_id": 1, "assessment_id": people.assessment_id(1, "m03")}
-        found = sitting.find(session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, **whose)
+        found = find_sitting(session, study=runtime.study, instruments=runtime.instruments, now=BEGUN, **whose)
     assert [one.code for one in found.instruments] == ["c30"]
     with pytest.raises(NotFound):
         found.step("br23", 31)

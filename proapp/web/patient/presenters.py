@@ -67,13 +67,12 @@ def question(
     lang, words = wording(instrument, language)
     item, choices = instrument.item(step.item), instrument.choices(step.item)
     given = sitting.given.get(step)
-    part, position = sitting.order(step)
-    done = sum(len(one.items) for one in sitting.instruments[:part])
+    _part, position, done = sitting.place(step)
     labels = words.responses[choices.id]
     back, back_words = _back(sitting, step, back_to_review)
     return Question(
         place=place(sitting, step),
-        position=done + position,
+        position=done,
         total=sitting.total,
         lang=lang,
         introduction=words.introduction if position == 0 else "",
@@ -95,7 +94,7 @@ def question(
 
 def place(sitting: Sitting, step: Step) -> str:
     """Part 1 of 3 · Question 12 of 30. Numbers of items that are not asked are left out, so the totals never move."""
-    part, position = sitting.order(step)
+    part, position, _place = sitting.place(step)
     instrument = sitting.instruments[part]
     here = _("Question %(number)d of %(total)d", number=position + 1, total=len(instrument.items))
     if len(sitting.instruments) == 1:

@@ -13,6 +13,7 @@ from proapp.instruments.answers import Given, InvalidAnswer
 from proapp.services import answering, declining
 from proapp.services.errors import Refused
 from proapp.services.sitting import Sitting, Step
+from proapp.services.sitting_reading import find_sitting
 from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import CHOSEN, language
@@ -22,7 +23,7 @@ from proapp.web.transactions import database, now, runtime
 
 def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
     """The signed-in patient's own assessment; a page not found for anybody else's."""
-    return answering.find_sitting(
+    return find_sitting(
         database(),
         study=runtime().study,
         instruments=runtime().instruments,

@@ -1,0 +1,224 @@
+"""Reading a sitting: everything a page of the questionnaire needs, in two statements.
+
+They are written against the tables and kept at module level, because this is the path that every single answer travels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
+from proapp.instruments.answers import Given
+from proapp.instruments.model import Instrument
+from proapp.services.audit import GENESIS, participant_chain
+from proapp.services.errors import NotFound
+from proapp.services.sitting import OWN_MODES, OpenedSet, Sitting, Step
+from proapp.study.events import Event, participant_facts
+from proapp.study.model import Study, TimePoint
+from proapp.study.status import AssessmentFacts
+
+_assessment: Any = Assessment.__table__
+_participant: Any = Participant.__table__
+_set: Any = ResponseSet.__table__
+_event: Any = ParticipantEvent.__table__
+_decision: Any = AssessmentEvent.__table__
+_answer: Any = Answer.__table__
+_audit: Any = AuditEvent.__table__
+
+_last_decision = (
+    select(_decision.c.type)
+    .where(_decision.c.assessment_id == _assessment.c.id)
+    .where((_decision.c.type == "declined") | (_decision.c.type == "decline_undone"))
+    .order_by(_decision.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+# One row for each (event of the participant, response set); both are few.
+_FACTS = (
+    select(
+        _assessment.c.id,
+        _assessment.c.timepoint,
+        _assessment.c.target_on,
+        _assessment.c.opens_on,
+        _assessment.c.closes_on,
+        _assessment.c.late_until,
+        _assessment.c.extension_until,
+        _assessment.c.cancelled_reason,
+        _last_decision.label("decision"),
+        _participant.c.id.label("participant_id"),
+        _participant.c.site_code,
+        _set.c.id.label("set_id"),
+        _set.c.mode,
+        _set.c.respondent,
+        _set.c.packs,
+        _set.c.started_at,
+        _set.c.submitted_at,
+        _set.c.completed_on,
+        _set.c.auto_submitted,
+        _set.c.receipt,
+        _set.c.valid,
+        _event.c.id.label("event_id"),
+        _event.c.type,
+        _event.c.effective_on,
+        _event.c.recorded_at,
+        _event.c.supersedes_id,
+        _event.c.payload,
+    )
+    .select_from(
+        _assessment.join(_participant, _participant.c.id == _assessment.c.participant_id)
+        .outerjoin(_set, (_set.c.assessment_id == _assessment.c.id) & _set.c.void_reason.is_(None))
+        .outerjoin(_event, _event.c.participant_id == _participant.c.id)
+    )
+    .where(_assessment.c.id == bindparam("assessment_id"))
+)
+_OWN = _FACTS.where(_participant.c.id == bindparam("participant"))
+# Writers of one participant take turns: on SQLite by the transaction's own lock, on PostgreSQL by this one.
+_OWN_LOCKED = _OWN.with_for_update(key_share=True, of=_participant)
+_ANY_LOCKED = _FACTS.with_for_update(key_share=True, of=_participant)
+
+_ANSWERS = (
+    select(_set.c.submitted_at, _answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code)
+    .select_from(_set.outerjoin(_answer, _answer.c.response_set_id == _set.c.id))
+    .where(_set.c.id == bindparam("set_id"))
+    .order_by(_answer.c.id)
+)
+_last_event = select(_audit).where(_audit.c.chain == bindparam("chain")).order_by(_audit.c.seq.desc()).limit(1)
+# The head of the audit chain rides along, so that a save needs no statement of its own for it.
+_ANSWERS_AND_HEAD = _ANSWERS.add_columns(
+    _last_event.with_only_columns(_audit.c.seq).scalar_subquery().label("seq"),
+    _last_event.with_only_columns(_audit.c.hash).scalar_subquery().label("hash"),
+)
+
+# There are few different answers, and 74 of them are made for every page.
+_given = cache(Given)
+
+
+def find_sitting(
+    session: Session,
+    *,
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    participant_id: int,
+    assessment_id: int,
+    now: datetime,
+    lock: bool = False,
+) -> Sitting:
+    """The patient's own assessment: two statements (one before it is started).
+
+    `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
+    audit chain behind that lock. Raises NotFound for an absent assessment and for somebody else's alike.
+    """
+    rows = session.connection().execute(
+        _OWN_LOCKED if lock else _OWN, {"assessment_id": assessment_id, "participant": participant_id}
+    )
+    return _sitting(session, rows.all(), study, instruments, now, lock)
+
+
+def find_for_worker(
+    session: Session, assessment_id: int, *, study: Study, instruments: Mapping[str, Instrument], now: datetime
+) -> Sitting:
+    """As `find_sitting` with `lock`, for the worker, which comes by the assessment and not by the person."""
+    rows = session.connection().execute(_ANY_LOCKED, {"assessment_id": assessment_id})
+    return _sitting(session, rows.all(), study, instruments, now, True)
+
+
+def _sitting(
+    session: Session,
+    rows: Iterable[Any],
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    now: datetime,
+    lock: bool,
+) -> Sitting:
+    rows = list(rows)
+    if not rows or rows[0].timepoint not in study.timepoints_by_code:
+        raise NotFound
+    row, timepoint = rows[0], study.timepoint(rows[0].timepoint)
+    sets = {one.set_id: _opened(one) for one in rows if one.set_id is not None}
+    own = next((one for one in sets.values() if one.mode in OWN_MODES), None)
+    given: dict[Step, Given] = {}
+    head = None
+    if own is not None:
+        own, given, head = _answers(session, own, row.participant_id, lock)
+    counts = own or next((one for one in sets.values() if one.submitted_at is not None), None)
+    return Sitting(
+        assessment_id=row.id,
+        participant_id=row.participant_id,
+        site_code=row.site_code,
+        timepoint=timepoint,
+        assessment=_assessment_facts(row, timepoint, counts),
+        participant=participant_facts(_events(rows)),
+        own=own,
+        instruments=tuple(
+            instruments[code]
+            for code in timepoint.instruments
+            # What was pinned at the start is what is finished, whatever the study file says by then.
+            if code in instruments and (own is None or code in own.packs)
+        ),
+        given=given,
+        study=study,
+        now=now,
+        head=head,
+    )
+
+
+def _opened(row: Any) -> OpenedSet:
+    return OpenedSet(
+        row.set_id, row.mode, row.respondent, row.packs, row.started_at, row.submitted_at, row.completed_on,
+        row.auto_submitted, row.receipt, row.valid,
+    )  # fmt: skip
+
+
+def _answers(
+    session: Session, own: OpenedSet, participant_id: int, lock: bool
+) -> tuple[OpenedSet, dict[Step, Given], tuple[int, str] | None]:
+    """The newest row of each item, and whether the set was submitted while this transaction waited for its turn."""
+    parameters: dict[str, Any] = {"set_id": own.id}
+    if lock:
+        parameters["chain"] = participant_chain(participant_id)
+    rows = session.connection().execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
+    given = {Step(row[1], row[2]): _given(row[3], row[4]) for row in rows if row[1] is not None}
+    if not lock:
+        return own, given, None
+    if rows[0].submitted_at is not None and own.submitted_at is None:
+        own = _read_again(session, own)
+    return own, given, (rows[0].seq, rows[0].hash) if rows[0].seq else (0, GENESIS)
+
+
+def _read_again(session: Session, own: OpenedSet) -> OpenedSet:
+    """Somebody else submitted between our first statement and the moment we got the lock."""
+    row = session.connection().execute(select(_set, _set.c.id.label("set_id")).where(_set.c.id == own.id)).one()
+    return _opened(row)
+
+
+def _events(rows: Iterable[Any]) -> list[Event]:
+    return [
+        Event(
+            row.event_id, row.type, row.effective_on, row.recorded_at, row.supersedes_id, (row.payload or {}).get("arm")
+        )
+        for row in {row.event_id: row for row in rows if row.event_id is not None}.values()
+    ]  # fmt: skip
+
+
+def _assessment_facts(row: Any, timepoint: TimePoint, counts: OpenedSet | None) -> AssessmentFacts:
+    return AssessmentFacts(
+        timepoint=row.timepoint,
+        kind=timepoint.kind,
+        target_on=row.target_on,
+        opens_on=row.opens_on,
+        closes_on=row.closes_on,
+        late_until=row.late_until,
+        extension_until=row.extension_until,
+        cancelled_reason=row.cancelled_reason,
+        started_at=counts.started_at if counts else None,
+        submitted_at=counts.submitted_at if counts else None,
+        completed_on=counts.completed_on if counts else None,
+        valid=counts.valid if counts else None,
+        declined=row.decision == "declined",
+    )
