@@ -53,11 +53,7 @@ class Place:
 
 @blueprint.app_context_processor
 def _frame() -> Mapping[str, Any]:
-    return {"has_page": has_page, "may_open": may_open, "navigation": navigation}
-
-
-def has_page(endpoint: str) -> bool:
-    return endpoint in current_app.view_functions
+    return {"may_open": may_open, "navigation": navigation}
 
 
 def may_open(endpoint: str) -> bool:

@@ -20,7 +20,7 @@ from proapp.web.staff.presenters.words import Background
 
 EVENTS: Mapping[str, Any] = {
     "pro_consent": lazy_gettext("Consent to the questionnaires"),
-    "randomized": lazy_gettext("Randomised"),
+    "randomized": lazy_gettext("Randomisation"),
     "surgery": lazy_gettext("Surgery"),
     "progression": lazy_gettext("Progression"),
     "off_treatment": lazy_gettext("Treatment ended"),
