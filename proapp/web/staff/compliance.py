@@ -35,6 +35,12 @@ from proapp.web.transactions import database, runtime, today
 
 BY_ARM = frozenset({"coordinator", "statistician"})
 READERS = ("coordinator", "monitor", "statistician", "nurse", "investigator")
+TIMINGS: Mapping[str, Any] = {
+    "early": lazy_gettext("before the window"),
+    "in_window": lazy_gettext("in the window"),
+    "late": lazy_gettext("late"),
+    "out_of_window": lazy_gettext("after the window"),
+}
 NOT_A_DATE = lazy_gettext("Write a date such as 2027-03-29.")
 IN_FUTURE = lazy_gettext("This day is still to come. Choose today or an earlier day.")
 
@@ -218,8 +224,8 @@ def _counts(flows: Sequence[Flow]) -> Iterator[CountRow]:
     yield _row(gettext("Not expected"), [flow.not_expected.total() for flow in flows])
     yield from _reasons([flow.not_expected for flow in flows], STRUCTURAL_REASONS, words.NOT_EXPECTED)
     yield _row(gettext("Expected"), [flow.expected for flow in flows])
-    yield _row(gettext("Received"), [flow.received for flow in flows])
-    for timing, label in words.TIMINGS.items():
+    yield _row(gettext("Answers received"), [flow.received for flow in flows])
+    for timing, label in TIMINGS.items():
         yield _row(str(label), [flow.timing[timing] for flow in flows], under=True)
     yield _row(gettext("of these, no core scale can be scored"), [flow.received_invalid for flow in flows], under=True)
     yield _row(gettext("Received, valid and in the window"), [flow.accepted for flow in flows])
