@@ -171,13 +171,12 @@ def _add(
         return same
     session.add(row)
     session.flush()
-    # The words of the note stay out: they may name somebody, and the row itself can never change.
     details = {
         "assessment": assessment_id,
         "method": noted.method,
         "outcome": noted.outcome,
         "next_on": noted.next_on,
-        "has_note": note is not None,
+        "has_note": note is not None,  # its words stay out of the trail: they may name somebody
     }
     entry = Entry("contact.logged", "contact_attempt", row.id, details, site_code=person.site_code)
     audit.record(session, entry, actor=actor, now=now, participant_id=person.id, locked=True)

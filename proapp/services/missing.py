@@ -74,28 +74,7 @@ def record_reason(
     text, before = register.optional_reason(note), assessment.reason
     if before and (before.code, before.health_related, before.avoidable, before.note) == (*said, text):
         return assessment
-    row = MissedReason(
-        assessment_id=assessment_id,
-        code=code,
-        health_related=said[1],
-        avoidable=said[2],
-        source="staff",
-        note=text,
-        recorded_at=now,
-        recorded_by_id=actor.id,
-    )
-    session.add(row)
-    session.flush()
-    details = {
-        "assessment": assessment_id,
-        "code": code,
-        "source": "staff",
-        "health_related": said[1],
-        "avoidable": said[2],
-        "previous": before.code if before else None,
-        "has_note": text is not None,
-    }
-    _note(session, assessment, "missed_reason.recorded", "missed_reason", row.id, details, actor, now)
+    _add_reason(session, assessment, said, text, actor, now)
     return assessment
 
 
@@ -135,6 +114,27 @@ def suggestions(assessment: Expected) -> Sequence[str]:
     """Reasons the contact log speaks for, the newest first, each once."""
     about = [a for a in reversed(assessment.member.attempts) if a.assessment_id == assessment.id]
     return tuple(dict.fromkeys(SUGGESTED[a.outcome] for a in about if a.outcome in SUGGESTED))
+
+
+def _add_reason(
+    session: Session, assessment: Expected, said: tuple[str, Flag, Flag], note: str | None, actor: Actor, now: datetime
+) -> None:
+    told = dict(zip(("code", "health_related", "avoidable"), said, strict=True))
+    row = MissedReason(
+        assessment_id=assessment.id, **told, source="staff", note=note, recorded_at=now, recorded_by_id=actor.id
+    )
+    session.add(row)
+    session.flush()
+    # The words of the note stay out of the trail: they may name somebody, and the row itself can never change.
+    previous = assessment.reason.code if assessment.reason else None
+    details = {
+        "assessment": assessment.id,
+        **told,
+        "source": "staff",
+        "previous": previous,
+        "has_note": note is not None,
+    }
+    _note(session, assessment, "missed_reason.recorded", "missed_reason", row.id, details, actor, now)
 
 
 def _flag(fixed: Flag, said: Flag | None) -> Flag:

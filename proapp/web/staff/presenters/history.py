@@ -1,6 +1,6 @@
 """What was done about one participant, as sentences: the audit trail for those who do not read codes.
 
-An action that has no sentence here is shown by its code, never left out.
+An action that has no sentence of its own here has the name that the audit page gives it, and is never left out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from flask_babel import gettext, lazy_gettext
 from proapp.services.cohort import Event, Member
 from proapp.services.overview import Change
 from proapp.web.context import day, moment
+from proapp.web.staff.audit_words import in_words
 from proapp.web.staff.presenters import words
 from proapp.web.staff.presenters.words import Background
 
@@ -86,9 +87,9 @@ def events(member: Member, names: Mapping[int, str], on: Background) -> list[Eve
 
 
 def sentence(change: Change, timepoints: Mapping[int, str], on: Background) -> str:
-    """One audit event in words; its code where there are none yet."""
+    """One audit event in words."""
     say = _SENTENCES.get(change.action)
-    return say(change.details, timepoints, on) if say else change.action
+    return say(change.details, timepoints, on) if say else in_words(change.action)
 
 
 def _who(change: Change) -> str:
@@ -117,14 +118,10 @@ def _timepoint(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Ba
     if code:
         return on.label(str(code))
     which = details.get("assessment", details.get("assessment_id"))
-    return timepoints.get(which, "") if isinstance(which, int) else ""
+    return timepoints.get(which, "") if isinstance(which, int) else on.label(str(which or ""))
 
 
 Say = Callable[[Mapping[str, Any], Mapping[int, str], Background], str]
-
-
-def _plain(text: Any) -> Say:
-    return lambda details, timepoints, on: str(text)
 
 
 def _about(text: Any) -> Say:
@@ -200,10 +197,8 @@ def _fields(text: Any) -> Say:
 
 
 _SENTENCES: Mapping[str, Say] = {
-    "participant.enrolled": _plain(lazy_gettext("Enrolled")),
     "contact.recorded": _fields(lazy_gettext("Contact details recorded")),
     "contact.changed": _fields(lazy_gettext("Contact details changed")),
-    "contact.resealed": _plain(lazy_gettext("Contact details sealed with a new key")),
     "contact.logged": _contact,
     "event.recorded": _event,
     "assessment.planned": _planned,
@@ -213,12 +208,4 @@ _SENTENCES: Mapping[str, Say] = {
     "missed_reason.recorded": _reason,
     "response_set.started": _about(lazy_gettext("started to answer")),
     "response_set.submitted": _submitted,
-    "code.issued": _plain(lazy_gettext("New personal code")),
-    "code.revoked": _plain(lazy_gettext("Personal code cancelled")),
-    "code.used": _plain(lazy_gettext("Personal code used")),
-    "pin.set": _plain(lazy_gettext("PIN chosen on the phone")),
-    "pin.chosen": _plain(lazy_gettext("PIN chosen on the phone")),
-    "pin.removed": _plain(lazy_gettext("PIN removed")),
-    "session.started": _plain(lazy_gettext("Signed in on a phone")),
-    "session.ended": _plain(lazy_gettext("Signed out of a phone")),
 }
