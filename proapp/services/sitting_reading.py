@@ -5,12 +5,12 @@ They are written against the tables and kept at module level, because this is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
@@ -114,29 +114,30 @@ def find_sitting(
     `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
     audit chain behind that lock. Raises NotFound for an absent assessment and for somebody else's alike.
     """
-    rows = session.connection().execute(
+    connection = session.connection()
+    rows = connection.execute(
         _OWN_LOCKED if lock else _OWN, {"assessment_id": assessment_id, "participant": participant_id}
-    )
-    return _sitting(session, rows.all(), study, instruments, now, lock)
+    ).all()
+    return _sitting(connection, rows, study, instruments, now, lock)
 
 
 def find_for_worker(
     session: Session, assessment_id: int, *, study: Study, instruments: Mapping[str, Instrument], now: datetime
 ) -> Sitting:
     """As `find_sitting` with `lock`, for the worker, which comes by the assessment and not by the person."""
-    rows = session.connection().execute(_ANY_LOCKED, {"assessment_id": assessment_id})
-    return _sitting(session, rows.all(), study, instruments, now, True)
+    connection = session.connection()
+    rows = connection.execute(_ANY_LOCKED, {"assessment_id": assessment_id}).all()
+    return _sitting(connection, rows, study, instruments, now, True)
 
 
 def _sitting(
-    session: Session,
-    rows: Iterable[Any],
+    connection: Connection,
+    rows: Sequence[Any],
     study: Study,
     instruments: Mapping[str, Instrument],
     now: datetime,
     lock: bool,
 ) -> Sitting:
-    rows = list(rows)
     if not rows or rows[0].timepoint not in study.timepoints_by_code:
         raise NotFound
     row, timepoint = rows[0], study.timepoint(rows[0].timepoint)
@@ -145,7 +146,7 @@ def _sitting(
     given: dict[Step, Given] = {}
     head = None
     if own is not None:
-        own, given, head = _answers(session, own, row.participant_id, lock)
+        own, given, head = _answers(connection, own, row.participant_id, lock)
     counts = own or next((one for one in sets.values() if one.submitted_at is not None), None)
     return Sitting(
         assessment_id=row.id,
@@ -176,24 +177,24 @@ def _opened(row: Any) -> OpenedSet:
 
 
 def _answers(
-    session: Session, own: OpenedSet, participant_id: int, lock: bool
+    connection: Connection, own: OpenedSet, participant_id: int, lock: bool
 ) -> tuple[OpenedSet, dict[Step, Given], tuple[int, str] | None]:
     """The newest row of each item, and whether the set was submitted while this transaction waited for its turn."""
     parameters: dict[str, Any] = {"set_id": own.id}
     if lock:
         parameters["chain"] = participant_chain(participant_id)
-    rows = session.connection().execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
+    rows = connection.execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
     given = {Step(row[1], row[2]): _given(row[3], row[4]) for row in rows if row[1] is not None}
     if not lock:
         return own, given, None
     if rows[0].submitted_at is not None and own.submitted_at is None:
-        own = _read_again(session, own)
+        own = _read_again(connection, own)
     return own, given, (rows[0].seq, rows[0].hash) if rows[0].seq else (0, GENESIS)
 
 
-def _read_again(session: Session, own: OpenedSet) -> OpenedSet:
+def _read_again(connection: Connection, own: OpenedSet) -> OpenedSet:
     """Somebody else submitted between our first statement and the moment we got the lock."""
-    row = session.connection().execute(select(_set, _set.c.id.label("set_id")).where(_set.c.id == own.id)).one()
+    row = connection.execute(select(_set, _set.c.id.label("set_id")).where(_set.c.id == own.id)).one()
     return _opened(row)
 
 

@@ -6,15 +6,18 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, session, url_for
+from flask_babel import get_translations
 from flask_babel import gettext as _
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from proapp.db.migrate import current_revision, head_revision
-from proapp.services.sessions import LIMITS
+from proapp.services.sessions import LIMITS, Patient
 from proapp.version import __version__
 from proapp.web.guard import audience, find_patient
 from proapp.web.i18n import CHOSEN, LANGUAGES
+from proapp.web.i18n import language as current_language
 from proapp.web.patient.devices import known_device
 from proapp.web.transactions import runtime
 
@@ -101,6 +104,18 @@ def frame() -> dict[str, Any]:
 def dial(phone: str) -> str:
     """A telephone number as a tel: address takes it. Swedish numbers as they are printed: 08-465 004 01."""
     return "".join(sign for sign in phone if sign.isdigit() or sign == "+")
+
+
+@blueprint.app_template_global()
+def foot(who: Patient | None) -> Markup:
+    """What stands below every page of a patient; made once for each language and clinic."""
+    made: dict[tuple[object, ...], Markup] = current_app.extensions.setdefault("proapp.foot", {})
+    signed_in = who is not None and who.kind == "patient"
+    key = (get_translations(), current_language(), who.site_code if who else None, signed_in)
+    if key not in made:
+        site = runtime().study.site(who.site_code) if who else None
+        made[key] = Markup(render_template("patient/_foot.html", site=site, signed_in=signed_in))  # noqa: S704  our own template
+    return made[key]
 
 
 @blueprint.app_template_global()
