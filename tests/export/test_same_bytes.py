@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from proapp.db.models import Answer, Installation, ResponseSet
 from proapp.db.session import make_engine
@@ -99,6 +99,22 @@ def test_a_submission_just_before_midnight_counts_and_one_just_after_does_not(ru
     rows = export().by("assessments", "study_id", "timepoint", "instrument")
     assert rows["LUN-003", "m03", "c30"]["status"] == "completed_unscorable"
     assert rows["LUN-005", "m03", "c30"]["status"] == "in_progress"
+
+
+def test_of_a_sitting_that_goes_on_after_the_cut_off_only_the_answers_before_it_count(runtime, trial, export):
+    before = export().by("assessments", "study_id", "timepoint", "instrument")["LUN-004", "m03", "c30"]
+    with runtime.writing.begin() as session:
+        set_id = session.scalar(
+            select(ResponseSet.id).where(ResponseSet.assessment_id == trial.assessment(trial.id_of("LUN-004"), "m03"))
+        )
+        values = {"kind": "answered", "code": 2, "language": "en", "recorded_at": at(CUT_OFF + timedelta(days=1))}
+        rows = [{"response_set_id": set_id, "instrument": "c30", "item": item, "actor": "patient"} for item in (3, 4)]
+        session.execute(insert(Answer), [{**row, **values} for row in rows])
+    after = export().by("assessments", "study_id", "timepoint", "instrument")["LUN-004", "m03", "c30"]
+    assert after == before
+    later = export(CUT_OFF + timedelta(days=1)).by("assessments", "study_id", "timepoint", "instrument")
+    assert later["LUN-004", "m03", "c30"]["n_answered"] == "4"
+    assert later["LUN-004", "m03", "c30"]["language"] == "mixed"
 
 
 @pytest.fixture
