@@ -24,7 +24,7 @@ REMOVED = "[removed]"
 _DENIED = """
     address answer answers authorization birth body code codes contact contacts cookie cookies credential data email
     form given headers invitation ip item items key mail mobile name note password path personnummer phone pin query
-    raw reason secret text to token totp typed url user-agent value values wording
+    raw reason secret text to token totp typed url agent value values wording
 """
 DENIED = frozenset(_DENIED.split())
 # A denied word is only a number of something here, or a name of ours, in these fields.
@@ -48,7 +48,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 remove_private,
-                structlog.processors.JSONRenderer(ensure_ascii=False),
+                structlog.processors.JSONRenderer(),
             ],
         )
     )
@@ -117,7 +117,7 @@ def remove_private(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
 
 def _is_denied(name: object) -> bool:
     words = str(name).lower()
-    return words not in ALLOWED and not DENIED.isdisjoint(re.split(r"[^a-z-]+", words))
+    return words not in ALLOWED and not DENIED.isdisjoint(re.split(r"[^a-z]+", words))
 
 
 def _clean(value: Any) -> Any:

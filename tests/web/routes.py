@@ -1,0 +1,106 @@
+"""Every address of the product, who may open it, and a place in the tests' world to open it at.
+
+This table is written by hand on purpose: the views declare their audience themselves, and a declaration that is wrong
+must disagree with something. A new view needs its line here (see test_every_route.py); the message of the failing test
+says which one is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STAFF = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
+CLINICAL = frozenset({"nurse", "investigator", "coordinator"})  # may write about participants
+READERS = CLINICAL | {"monitor", "statistician"}
+ADMINISTRATOR = frozenset({"administrator"})
+ANYONE = frozenset({"anyone"})
+PATIENT = frozenset({"patient"})
+PENDING = frozenset({"staff_pending"})
+
+
+@dataclass(frozen=True)
+class Route:
+    """`path` may hold {assessment}, {participant}, {event} (of a participant) and {user}."""
+
+    audience: frozenset[str]
+    path: str
+    methods: str = "GET"
+
+
+ROUTES = {
+    # everybody
+    "public.start": Route(ANYONE, "/"),
+    "public.language": Route(ANYONE, "/language", "POST"),
+    "public.privacy": Route(ANYONE, "/about/privacy"),
+    "public.accessibility": Route(ANYONE, "/about/accessibility"),
+    "public.health": Route(ANYONE, "/healthz"),
+    "static": Route(ANYONE, "/static/0/patient.css"),
+    # patients
+    "patient.code": Route(ANYONE, "/a"),
+    "patient.present_code": Route(ANYONE, "/a", "POST"),
+    "patient.pin": Route(ANYONE, "/pin"),
+    "patient.give_pin": Route(ANYONE, "/pin", "POST"),
+    "patient.forget": Route(ANYONE, "/forget", "POST"),
+    "patient.home": Route(PATIENT, "/home"),
+    "patient.calendar": Route(PATIENT, "/calendar.ics"),
+    "patient.start": Route(PATIENT, "/assessment/{assessment}"),
+    "patient.begin": Route(PATIENT, "/assessment/{assessment}", "POST"),
+    "patient.question": Route(PATIENT, "/assessment/{assessment}/c30/1"),
+    "patient.answer": Route(PATIENT, "/assessment/{assessment}/c30/1", "POST"),
+    "patient.review": Route(PATIENT, "/assessment/{assessment}/review"),
+    "patient.send": Route(PATIENT, "/assessment/{assessment}/review", "POST"),
+    "patient.sent": Route(PATIENT, "/assessment/{assessment}/sent"),
+    "patient.decline": Route(PATIENT, "/assessment/{assessment}/decline"),
+    "patient.decline_now": Route(PATIENT, "/assessment/{assessment}/decline", "POST"),
+    "patient.undo_decline": Route(PATIENT, "/assessment/{assessment}/undo-decline", "POST"),
+    "patient.sign_out": Route(PATIENT, "/sign-out", "POST"),
+    # staff, not yet signed in
+    "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
+    "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),
+    "staff.set_up": Route(ANYONE, "/staff/set-up", "GET POST"),
+    "staff.set_up_password": Route(PENDING, "/staff/set-up/password", "GET POST"),
+    "staff.set_up_app": Route(PENDING, "/staff/set-up/app", "GET POST"),
+    # staff, everybody
+    "staff.start": Route(STAFF, "/staff/"),
+    "staff.sign_out": Route(STAFF, "/staff/sign-out", "POST"),
+    "staff.account": Route(STAFF, "/staff/account"),
+    "staff.change_password": Route(STAFF, "/staff/account/password", "POST"),
+    "staff.choose_language": Route(STAFF, "/staff/account/language", "POST"),
+    "staff.end_session": Route(STAFF, "/staff/account/sessions/end", "POST"),
+    "staff.end_other_sessions": Route(STAFF, "/staff/account/sessions/end-others", "POST"),
+    "staff.study_page": Route(STAFF, "/staff/study"),
+    # participants
+    "staff.work": Route(CLINICAL | {"monitor"}, "/staff/work"),
+    "staff.find": Route(READERS, "/staff/find?q={participant}"),
+    "staff.participants": Route(READERS, "/staff/participants"),
+    "staff.participant": Route(READERS, "/staff/participants/{participant}"),
+    "staff.enrol": Route(CLINICAL, "/staff/participants/new", "GET POST"),
+    "staff.randomise": Route(CLINICAL, "/staff/participants/{participant}/randomise", "GET POST"),
+    "staff.correct_randomisation": Route(
+        CLINICAL, "/staff/participants/{participant}/correct-randomisation", "GET POST"
+    ),
+    "staff.sheet": Route(CLINICAL, "/staff/participants/{participant}/sheet", "GET POST"),
+    "staff.contact": Route(CLINICAL, "/staff/participants/{participant}/contact", "GET POST"),
+    "staff.log_contact": Route(CLINICAL, "/staff/participants/{participant}/log-contact", "GET POST"),
+    "staff.postpone": Route(CLINICAL, "/staff/participants/{participant}/postpone", "GET POST"),
+    "staff.events": Route(CLINICAL, "/staff/participants/{participant}/events"),
+    "staff.record_event": Route(CLINICAL, "/staff/participants/{participant}/events/pro_stop", "GET POST"),
+    "staff.revoke_event": Route(CLINICAL, "/staff/participants/{participant}/events/{event}/revoke", "GET POST"),
+    "staff.reason": Route(CLINICAL, "/staff/assessments/{assessment}/reason", "GET POST"),
+    "staff.decline": Route(CLINICAL, "/staff/assessments/{assessment}/decline", "POST"),
+    "staff.undo_decline": Route(CLINICAL, "/staff/assessments/{assessment}/decline/undo", "POST"),
+    # data out
+    "staff.compliance": Route(READERS, "/staff/compliance"),
+    "staff.compliance_csv": Route(READERS, "/staff/compliance.csv"),
+    "staff.exports": Route(frozenset({"coordinator", "statistician"}), "/staff/export", "GET POST"),
+    "staff.audit": Route(frozenset({"coordinator", "monitor", "investigator", "administrator"}), "/staff/audit"),
+    # accounts
+    "staff.users": Route(ADMINISTRATOR, "/staff/users"),
+    "staff.invite": Route(ADMINISTRATOR, "/staff/users/invite", "GET POST"),
+    "staff.user": Route(ADMINISTRATOR, "/staff/users/{user}"),
+    "staff.change_user": Route(ADMINISTRATOR, "/staff/users/{user}/access", "POST"),
+    "staff.suspend_user": Route(ADMINISTRATOR, "/staff/users/{user}/suspend", "POST"),
+    "staff.reactivate_user": Route(ADMINISTRATOR, "/staff/users/{user}/reactivate", "POST"),
+    "staff.reset_user": Route(ADMINISTRATOR, "/staff/users/{user}/reset", "POST"),
+    "staff.end_user_sessions": Route(ADMINISTRATOR, "/staff/users/{user}/end-sessions", "POST"),
+}

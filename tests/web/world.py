@@ -1,0 +1,102 @@
+"""A small world with two sites, for tests that walk through every page: anna at UME and lisa at LUN, both in the middle
+of a questionnaire, and a browser for every kind of person."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from proapp.db.models import Base, ParticipantEvent
+from proapp.services import sessions
+from proapp.web.guard import STAFF_COOKIE
+
+RANDOMIZED_ON = date(2026, 8, 23)  # 3 months before the tests' day: m03 is open
+STOPPED_ON = date(2026, 11, 23)  # an event that can be revoked, too late to touch m03
+ROLES = {
+    "nurse": "berit",
+    "investigator": "ivar",
+    "coordinator": "karin",
+    "monitor": "mona",
+    "statistician": "stina",
+    "administrator": "ada",
+}
+EVERYBODY = ("anyone", "patient", "staff_pending", *ROLES)
+
+
+@dataclass
+class Place:
+    """What the addresses of one site's participant are made of."""
+
+    participant_id: int
+    participant: str
+    assessment: int
+    event: int
+    user: int
+
+    def address(self, path: str) -> str:
+        return path.format(assessment=self.assessment, participant=self.participant, event=self.event, user=self.user)
+
+
+@dataclass
+class World:
+    people: Any
+    anna: Place
+    lisa: Place
+
+    def browser(self, who: str) -> Any:
+        """A fresh browser of somebody who is `who`: anyone, patient (anna), staff_pending or a role."""
+        if who == "anyone":
+            return self.people.make_browser(self.people.app)
+        if who == "patient":
+            return self.people.patient(self.anna.participant_id)
+        if who == "staff_pending":
+            return self._pending()
+        return self.people.staff(ROLES[who])
+
+    def _pending(self) -> Any:
+        runtime, user_id = self.people.runtime, self.people.staff_id("berit")
+        with runtime.writing.begin() as session:
+            token = sessions.start(session, runtime.vault, kind="staff_pending", now=runtime.clock(), user_id=user_id)
+        browser = self.people.make_browser(self.people.app)
+        browser.cookie(STAFF_COOKIE, token)
+        return browser
+
+
+def build(people: Any) -> World:
+    return World(people, _place(people, "UME-001", "berit"), _place(people, "LUN-001", "charlie"))
+
+
+def _place(people: Any, study_id: str, nurse: str) -> Place:
+    participant = people.participant(study_id, randomized_on=RANDOMIZED_ON)
+    people.answered(participant, "m03", codes={"c30": {1: 2}})
+    people.event(participant, "pro_stop", STOPPED_ON)
+    with people.runtime.reading() as session:
+        event = session.scalars(
+            select(ParticipantEvent.id).where(
+                ParticipantEvent.participant_id == participant, ParticipantEvent.type == "pro_stop"
+            )
+        ).one()
+    return Place(participant, study_id, people.assessment_id(participant, "m03"), event, people.staff_id(nurse))
+
+
+def fingerprint(engine: Any, *, but: tuple[str, ...] = ()) -> dict[str, str]:
+    """A hash of every row of every table (but those named)."""
+    with engine.connect() as connection:
+        return {
+            name: hashlib.sha256(
+                repr(connection.execute(select(table).order_by(*table.primary_key.columns)).all()).encode()
+            ).hexdigest()
+            for name, table in Base.metadata.tables.items()
+            if name not in but
+        }
+
+
+def without_tokens(page: Any) -> str:
+    """The body, without the form tokens and references that differ in every answer."""
+    body = page.get_data(as_text=True)
+    return re.sub(r'name="csrf_token"[^>]*value="[^"]+"|value="[^"]+"[^>]*name="csrf_token"', "", body)
