@@ -35,7 +35,7 @@ RESPONDENTS: tuple[Respondent, ...] = ("self", "helped", "proxy")
 _answer: Any = Answer.__table__
 _audit: Any = AuditEvent.__table__
 _set: Any = ResponseSet.__table__
-_INSERT_ANSWER = insert(_answer)
+_INSERT_ANSWER = insert(_answer).inline()  # nobody asks for the new id
 _INSERT_AUDIT = insert(_audit)
 
 

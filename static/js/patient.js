@@ -51,14 +51,16 @@ if (idle && question) {
   const warning = question.content.firstElementChild.cloneNode(true);
   document.body.append(warning);
   let last = Date.now();
+  // Asked for anew, never sent again: the server answers with the sign-in page.
+  const leave = () => location.replace(location.pathname + location.search);
   warning.addEventListener("close", async () => {
     const answer = await fetch("/home", { method: "HEAD", redirect: "manual" }).catch(() => null);
     if (answer?.ok) last = Date.now();
-    else location.reload();
+    else leave();
   });
   const look = () => {
     const left = idle * 1000 - (Date.now() - last);
-    if (left <= 0) location.reload();
+    if (left <= 0) leave();
     else if (left <= 120_000 && !warning.open) warning.showModal();
   };
   setInterval(look, 5000);

@@ -114,3 +114,20 @@ def test_a_fault_of_ours_gives_a_reference_and_no_detail(browser: Any, monkeypat
 def test_too_large_a_form_is_refused(browser: Any) -> None:
     browser.get("/a")
     assert browser.post("/a", {"code": "x" * 300_000}).status_code == 413
+
+
+def test_while_the_database_is_away_a_patient_is_told_to_wait_and_that_the_rest_is_safe(
+    people: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    anna = people.patient(people.participant("UME-001"))
+
+    def away(*_: Any, **__: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("proapp.services.sessions.find_patient", away)
+    page = anna.get("/home")
+    assert page.status_code == 503
+    assert page.headers["Retry-After"]
+    assert "was not saved" in anna.text
