@@ -10,7 +10,7 @@ from flask import Flask
 from flask_babel import format_date
 
 from proapp.web.guard import find_patient, find_staff
-from proapp.web.i18n import LANGUAGES, language
+from proapp.web.i18n import LANGUAGES, language, sentences
 from proapp.web.transactions import runtime, today
 
 
@@ -31,6 +31,7 @@ def _values() -> dict[str, Any]:
         "languages": LANGUAGES,
         "find_patient": find_patient,
         "find_staff": find_staff,
+        "_": sentences().say,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, Response, abort, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 
 from proapp.services import sessions
 from proapp.services.audit import Actor
@@ -21,6 +21,7 @@ PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending"})
 PATIENT_COOKIE = "__Host-proapp-patient"
 STAFF_COOKIE = "__Host-proapp-staff"
 View = TypeVar("View", bound=Callable[..., Any])
+_NOT_ASKED: Any = object()  # nobody is an answer too
 
 
 class UndeclaredRoute(Exception):
@@ -52,21 +53,16 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> Response | None:
-    if request.endpoint is None:
+    endpoint = request.endpoint
+    if endpoint is None:
         return None  # no such address: Flask answers 404 itself
-    view = g.get("view") or _view(request.endpoint)
+    view: Any = current_app.view_functions[endpoint]
     allowed: frozenset[str] = view.audience
     if allowed == {"anyone"}:
         return None
     if allowed <= {"patient", "patient_pending"}:
         return _guard_patient(allowed)
     return _guard_staff(allowed)
-
-
-def _view(endpoint: str) -> Any:
-    from flask import current_app
-
-    return current_app.view_functions[endpoint]
 
 
 def _guard_patient(allowed: frozenset[str]) -> Response | None:
@@ -113,16 +109,18 @@ def _touch(who: Patient | Staff) -> None:
 
 def find_patient() -> Patient | None:
     """Who holds the patient cookie, looked up once per request."""
-    if "patient" not in g:
+    found: Patient | None = g.get("patient", _NOT_ASKED)
+    if found is _NOT_ASKED:
+        g.patient = None  # if the database is away, the page that says so does not ask it again
         token = request.cookies.get(PATIENT_COOKIE, "")
-        g.patient = sessions.find_patient(database(), token, now=now()) if token else None
-    found: Patient | None = g.patient
+        found = g.patient = sessions.find_patient(database(), token, now=now()) if token else None
     return found
 
 
 def find_staff() -> Staff | None:
     """Who holds the staff cookie, looked up once per request."""
     if "staff" not in g:
+        g.staff = None  # as above
         token = request.cookies.get(STAFF_COOKIE, "")
         g.staff = sessions.find_staff(database(), token, now=now()) if token else None
     found: Staff | None = g.staff

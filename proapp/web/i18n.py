@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from babel.support import NullTranslations
 from flask import Flask, request, session
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, get_locale, get_translations
+from markupsafe import Markup
 
 from proapp.web.guard import PATIENT_COOKIE, STAFF_COOKIE, find_patient, find_staff
 from proapp.web.static_files import beside
@@ -29,6 +33,30 @@ def init_app(app: Flask) -> None:
         default_timezone="Europe/Stockholm",
     )
     app.jinja_env.globals["language"] = language
+
+
+class Sentences:
+    """The sentences of one catalogue, for templates: looked up and marked as safe once, not on every page."""
+
+    def __init__(self, catalogue: NullTranslations) -> None:
+        self._catalogue = catalogue
+        self._ready: dict[str, Markup] = {}
+
+    def say(self, msgid: str, **values: object) -> Markup:
+        """What `_()` is in a template: the translation, with `values` escaped and put in."""
+        if values:
+            return Markup(self._catalogue.ugettext(msgid)) % values  # noqa: S704  our own catalogue
+        if msgid not in self._ready:
+            self._ready[msgid] = Markup(self._catalogue.ugettext(msgid)) % {}  # noqa: S704
+        return self._ready[msgid]
+
+
+_sentences = lru_cache(maxsize=16)(Sentences)
+
+
+def sentences() -> Sentences:
+    """Those of the language that holds at this moment, also under force_locale."""
+    return _sentences(get_translations())
 
 
 def language() -> str:

@@ -11,7 +11,7 @@ import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, Response, abort, request, url_for
+from flask import Flask, Response, abort, request
 
 from proapp.web.guard import audience
 
@@ -84,7 +84,8 @@ def init_app(app: Flask) -> None:
         return response
 
     def static_url(filename: str) -> str:
-        return url_for("static", version=files[filename].version, filename=filename)
+        """Put together here: every page has several, and all are known from the start."""
+        return f"{request.script_root}/static/{files[filename].version}/{filename}"
 
     app.add_url_rule("/static/<version>/<path:filename>", "static", static)
     app.jinja_env.globals["static_url"] = static_url

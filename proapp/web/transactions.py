@@ -34,18 +34,18 @@ def runtime() -> Runtime:
 
 def database() -> Session:
     """The request's session; opened at first use, writing for POST, reading otherwise."""
-    if "database" not in g:
+    session: Session | None = g.get("database")
+    if session is None:
         factory = runtime().reading if request.method in READS else runtime().writing
-        g.database = factory()
-    session: Session = g.database
+        session = g.database = factory()
     return session
 
 
 def now() -> datetime:
     """One moment per request, so that everything it writes carries the same time."""
-    if "now" not in g:
-        g.now = runtime().clock()
-    moment: datetime = g.now
+    moment: datetime | None = g.get("now")
+    if moment is None:
+        moment = g.now = runtime().clock()
     return moment
 
 
