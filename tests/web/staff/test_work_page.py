@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -126,3 +127,23 @@ def test_the_list_takes_as_many_statements_for_two_thousand_as_for_twenty(
         assert berit.get("/staff/work").status_code == 200
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 12
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("berit", ["Worklist", "Participants", "Compliance", "Study"]),
+        ("mona", ["Worklist", "Participants", "Compliance", "Audit", "Study"]),
+        ("ada", ["Audit", "Users", "Study"]),
+    ],
+)
+def test_the_menu_offers_what_the_guard_allows_and_marks_the_page(people: Any, name: str, places: list[str]) -> None:
+    who = people.staff(name)
+    menu = re.findall(
+        r'<li><a href="(/staff/[a-z]+)"[^>]*>([^<]+)</a></li>', who.get("/staff/study").get_data(as_text=True)
+    )
+    assert [label for _, label in menu] == places
+    for address, label in menu:
+        answer = who.get(address)
+        assert answer.status_code == 200
+        assert f'<a href="{address}" aria-current="page">{label}</a>' in answer.get_data(as_text=True)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from flask import url_for
-from flask_babel import format_date, gettext, ngettext
+from flask_babel import format_date, gettext, lazy_gettext, ngettext
 
 from proapp.clock import local_date
 from proapp.services.cohort import Member
@@ -235,15 +235,17 @@ _PAGES = {
 _MAIN = {"call", "record_reason", "add_contact", "new_code"}
 
 
+_LABELS = {
+    "call": lazy_gettext("Call"),
+    "record_reason": lazy_gettext("Record the reason"),
+    "decline": lazy_gettext("Will not answer"),
+    "add_contact": lazy_gettext("Add contact details"),
+    "new_code": lazy_gettext("New code"),
+    "snooze": lazy_gettext("Postpone"),
+}
+
+
 def _action(name: str, member: Member, found: Row) -> Action:
-    labels = {
-        "call": gettext("Call"),
-        "record_reason": gettext("Record the reason"),
-        "decline": gettext("Will not answer"),
-        "add_contact": gettext("Add contact details"),
-        "new_code": gettext("New code"),
-        "snooze": gettext("Postpone"),
-    }
     if name in ("record_reason", "decline"):
         address = url_for("staff.reason", assessment_id=found.item.task)
     elif name in ("call", "snooze"):
@@ -251,7 +253,7 @@ def _action(name: str, member: Member, found: Row) -> Action:
     else:
         address = url_for(_PAGES[name], study_id=member.study_id)
     main = name in _MAIN and name == found.item.actions[0]
-    return Action(labels[name], address, main, is_call=name == "call" and main)
+    return Action(str(_LABELS[name]), address, main, is_call=name == "call" and main)
 
 
 @dataclass(frozen=True, slots=True)
