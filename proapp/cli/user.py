@@ -16,7 +16,7 @@ ROLES = ("nurse", "investigator", "coordinator", "monitor", "statistician", "adm
 REFUSALS = {
     "email_invalid": "that is not an e-mail address",
     "email_taken": "there already is an account with that address; an address is never used for two people",
-    "name_invalid": "the name must have 1 to 120 signs",
+    "name_invalid": "the name must have 1 to 120 characters",
     "role_unknown": f"the role must be one of {', '.join(ROLES)}",
     "sites_needed": "name at least one site for this role: --site CODE",
     "site_unknown": "the study has no site {site}",

@@ -33,7 +33,7 @@ def trail(people, session, clock):
             lisa,
         ),
         (Entry("user.added", "staff_user", berit, {"role": "nurse"}), COMMAND_LINE, None),
-        (Entry("export.made", "export", 1, {}), COMMAND_LINE, None),
+        (Entry("export.created", "export", 1, {}), COMMAND_LINE, None),
         (
             Entry("contact.logged", "contact_attempt", 1, {"outcome": "reached"}, "asked for a call"),
             Actor("staff", berit, "nurse"),
@@ -79,8 +79,8 @@ def test_a_foreign_study_id_finds_as_little_as_an_absent_one(session, trail):
 
 
 def test_the_two_areas_never_mix(session, trail):
-    assert seen(session, area="system") == [("export.made", None), ("user.added", None)]
-    assert not {"export.made", "user.added"} & {action for action, _ in seen(session)}
+    assert seen(session, area="system") == [("export.created", None), ("user.added", None)]
+    assert not {"export.created", "user.added"} & {action for action, _ in seen(session)}
 
 
 def test_answers_are_hidden_from_those_who_may_not_see_them(session, trail):

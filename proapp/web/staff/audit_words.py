@@ -22,7 +22,7 @@ ACTIONS: dict[str, Any] = {
     "contact.recorded": _("Contact data recorded"),
     "contact.resealed": _("Contact data encrypted anew"),
     "event.recorded": _("Event recorded"),
-    "export.made": _("Data exported"),
+    "export.created": _("Data exported"),
     "installation.marked": _("Installation marked"),
     "missed_reason.recorded": _("Reason for a missed assessment"),
     "participant.enrolled": _("Participant enrolled"),

@@ -21,12 +21,12 @@ ROLE_NAMES: dict[str, Any] = {
 }
 
 _WEAK: dict[str, Any] = {
-    "too_short": lazy_gettext("The password must have at least %(shortest)s signs.", shortest=SHORTEST),
-    "too_long": lazy_gettext("The password can have at most %(longest)s signs.", longest=LONGEST),
+    "too_short": lazy_gettext("The password must have at least %(shortest)s characters.", shortest=SHORTEST),
+    "too_long": lazy_gettext("The password can have at most %(longest)s characters.", longest=LONGEST),
     "common": lazy_gettext("That password is among the first that a stranger would try. Choose another."),
     "personal": lazy_gettext(
         "Your name, your e-mail address and the name of the study are easy to guess. "
-        "Without them the password must still have at least %(shortest)s signs.",
+        "Without them the password must still have at least %(shortest)s characters.",
         shortest=SHORTEST,
     ),
 }

@@ -40,7 +40,7 @@ ROLE_CHOICES = [
 REFUSALS: dict[str, Any] = {
     "email_invalid": _("That is not an e-mail address."),
     "email_taken": _("There already is an account with that address. An address is never used for two people."),
-    "name_invalid": _("Write the person's name, at most 120 signs."),
+    "name_invalid": _("Write the person's name, at most 120 characters."),
     "role_unknown": _("Choose a role."),
     "sites_needed": _("Choose at least one site for this role."),
     "site_unknown": _("Choose among the sites of the study."),
@@ -93,14 +93,14 @@ class InviteForm(AccessForm):
 class ReasonForm(Form):
     reason = TextAreaField(
         _("Reason"),
-        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 signs."))],
+        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 characters."))],
     )
 
 
 class ChangeAccessForm(AccessForm):
     reason = TextAreaField(
         _("Reason"),
-        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 signs."))],
+        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 characters."))],
     )
 
 

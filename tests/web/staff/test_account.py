@@ -24,11 +24,11 @@ def change(browser, current=PASSWORD, new="another long sentence", again=None):
     return browser.post("/staff/account/password", {"current": current, "password": new, "again": again or new})
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
-def test_everybody_has_one(people, name):
-    browser = people.staff(name)
-    assert browser.get("/staff/account").status_code == 200
-    assert f"{name}@example.org" in browser.text
+def test_everybody_has_one(people):
+    for name in EVERYBODY:
+        browser = people.staff(name)
+        assert browser.get("/staff/account").status_code == 200
+        assert f"{name}@example.org" in browser.text
 
 
 def test_a_new_password_signs_the_other_devices_out(berit, people):
@@ -44,7 +44,7 @@ def test_a_new_password_signs_the_other_devices_out(berit, people):
     ("fields", "sentence"),
     [
         ({"current": "wrong wrong wrong"}, "That is not the password you have now."),
-        ({"new": "short"}, "at least 12 signs"),
+        ({"new": "short"}, "at least 12 characters"),
         ({"new": "berit@example.org"}, "easy to guess"),
         ({"again": "something else long"}, "The two passwords are not the same."),
     ],
@@ -94,11 +94,11 @@ def test_somebody_elses_device_is_as_absent_as_none(berit, people, runtime):
     assert charlie.get("/staff/account").status_code == 200
 
 
-@pytest.mark.parametrize("value", ["", "x", "-1", "1 OR 1=1", "9" * 40, "１"])
-def test_a_device_that_is_no_number_changes_nothing(berit, value):
-    berit.get("/staff/account")
-    assert berit.post("/staff/account/sessions/end", {"session_id": value}).status_code in (303, 404)
-    assert berit.get("/staff/account").status_code == 200
+def test_a_device_that_is_no_number_changes_nothing(berit):
+    for value in ("", "x", "-1", "1 OR 1=1", "9" * 40, "１"):
+        berit.get("/staff/account")
+        assert berit.post("/staff/account/sessions/end", {"session_id": value}).status_code in (303, 404)
+        assert berit.get("/staff/account").status_code == 200
 
 
 def test_the_language_is_kept_with_the_person(berit, people, runtime):
@@ -112,20 +112,18 @@ def test_the_language_is_kept_with_the_person(berit, people, runtime):
     assert '<html lang="sv">' in elsewhere.text
 
 
-@pytest.mark.parametrize("value", ["", "de", "sv-SE", "<script>"])
-def test_a_language_that_is_not_offered_is_refused(berit, value):
-    berit.get("/staff/account")
-    assert berit.post("/staff/account/language", {"language": value}).status_code == 422
+def test_a_language_that_is_not_offered_is_refused(berit):
+    for value in ("", "de", "sv-SE", "<script>"):
+        berit.get("/staff/account")
+        assert berit.post("/staff/account/language", {"language": value}).status_code == 422
 
 
-@pytest.mark.parametrize("name", EVERYBODY)
-def test_the_study_page_says_what_is_in_force_and_that_it_is_an_example(people, name, study, runtime):
-    browser = people.staff(name)
-    assert browser.get("/staff/study").status_code == 200
-    assert study.content_hash in browser.text
-    assert "ot validated, not an EORTC instrument" in browser.text
-    for code in study.instruments:
-        assert runtime.instruments[code].content_hash in browser.text
-    for site in study.sites:
-        assert site.name in browser.text
-    assert len([one for one in study.timepoints if (one.label["en"] in browser.text)]) == len(study.timepoints)
+def test_the_study_page_says_what_is_in_force_and_that_it_is_an_example(people, study, runtime):
+    for name in EVERYBODY:
+        browser = people.staff(name)
+        assert browser.get("/staff/study").status_code == 200
+        assert study.content_hash in browser.text
+        assert "ot validated, not an EORTC instrument" in browser.text
+        hashes = [runtime.instruments[code].content_hash for code in study.instruments]
+        names = [*(site.name for site in study.sites), *(one.label["en"] for one in study.timepoints)]
+        assert [text for text in (*hashes, *names) if text not in browser.text] == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from datetime import timedelta
 
 import pytest
 
 from proapp.services import audit
 from proapp.services.audit import COMMAND_LINE, Actor, Entry
+from proapp.web.staff.audit_words import ACTIONS
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -72,29 +76,29 @@ def test_times_are_local_and_utc_and_the_reason_is_inert(people, trail):
     assert "said &lt;b&gt;so&lt;/b&gt; on the telephone" in browser.text
 
 
-@pytest.mark.parametrize(
-    ("query", "rows"),
-    [
-        ("", 3),
-        ("?who=patient", 1),
-        ("?who=system", 1),
-        ("?who=1", 1),
-        ("?what=answers", 1),
-        ("?what=contact", 1),
-        ("?what=nonsense", 3),
-        ("?id=UME-001", 2),
-        ("?id=ZZZ", 0),
-        ("?from=2026-11-23&to=2026-11-23", 3),
-        ("?from=2026-11-24", 0),
-        ("?to=2026-11-22", 0),
-        ("?from=soon&to=9999-12-31", 3),
-        ("?who=%00&what=%27&before=x", 3),
-    ],
-)
-def test_the_address_holds_the_filters(people, trail, query, rows):
+QUERIES = [
+    ("", 3),
+    ("?who=patient", 1),
+    ("?who=system", 1),
+    ("?who=1", 1),
+    ("?what=answers", 1),
+    ("?what=contact", 1),
+    ("?what=nonsense", 3),
+    ("?id=UME-001", 2),
+    ("?id=ZZZ", 0),
+    ("?from=2026-11-23&to=2026-11-23", 3),
+    ("?from=2026-11-24", 0),
+    ("?to=2026-11-22", 0),
+    ("?from=soon&to=9999-12-31", 3),
+    ("?who=%00&what=%27&before=x", 3),
+]
+
+
+def test_the_address_holds_the_filters(people, trail):
     browser = people.staff("karin")
-    assert browser.get(f"/staff/audit{query}").status_code == 200
-    assert browser.text.count(" UTC</span>") == rows
+    for query, rows in QUERIES:
+        assert browser.get(f"/staff/audit{query}").status_code == 200, query
+        assert browser.text.count(" UTC</span>") == rows, query
 
 
 def test_a_local_day_begins_at_local_midnight(people, runtime, trail, clock):
@@ -146,3 +150,24 @@ def test_the_other_sites_nurse_of_the_filter_list_is_not_named_to_an_investigato
     browser.get("/staff/audit")
     assert "Berit" in browser.text
     assert "Charlie" not in browser.text
+
+
+def test_everything_the_services_record_has_words():
+    """What is written to the trail is a string constant such as "answer.recorded"; each has its sentence on the page."""
+    entities = {action.split(".")[0] for action in ACTIONS}
+    rooms = [
+        *(ROOT / "proapp/services").glob("*.py"),
+        *(ROOT / "proapp/cli").glob("*.py"),
+        *(ROOT / "proapp").glob("demo*/*.py"),
+    ]
+    recorded = {
+        node.value
+        for path in rooms
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and re.fullmatch(r"[a-z_]+\.[a-z_]+", node.value)
+    }
+    recorded = {one for one in recorded if one.split(".")[0] in entities}
+    assert len(recorded) > 30
+    assert recorded - ACTIONS.keys() == set()
