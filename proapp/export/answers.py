@@ -54,7 +54,7 @@ def by_participant(session: Session, *, before: datetime) -> Generator[tuple[str
         .order_by(_binary(session), Answer.response_set_id, Answer.id)
         .execution_options(yield_per=PAGE)
     )
-    with session.execute(query) as result:
+    with session.connection().execute(query) as result:  # rows as they are: nothing here is an object of the session
         for study_id, rows in groupby(result, key=lambda row: str(row[0])):
             yield study_id, _latest(rows)
 
