@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, case, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
@@ -82,8 +82,9 @@ _OWN = _FACTS.where(_participant.c.id == bindparam("participant"))
 _OWN_LOCKED = _OWN.with_for_update(key_share=True, of=_participant)
 _ANY_LOCKED = _FACTS.with_for_update(key_share=True, of=_participant)
 
+# Plain numbers and words only: there is a row for every answer, and nothing is to be done to each.
 _ANSWERS = (
-    select(_set.c.submitted_at, _answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code)
+    select(_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code)
     .select_from(_set.outerjoin(_answer, _answer.c.response_set_id == _set.c.id))
     .where(_set.c.id == bindparam("set_id"))
     .order_by(_answer.c.id)
@@ -91,12 +92,14 @@ _ANSWERS = (
 _last_event = select(_audit).where(_audit.c.chain == bindparam("chain")).order_by(_audit.c.seq.desc()).limit(1)
 # The head of the audit chain rides along, so that a save needs no statement of its own for it.
 _ANSWERS_AND_HEAD = _ANSWERS.add_columns(
+    case((_set.c.submitted_at.is_(None), 0), else_=1).label("submitted"),
     _last_event.with_only_columns(_audit.c.seq).scalar_subquery().label("seq"),
     _last_event.with_only_columns(_audit.c.hash).scalar_subquery().label("hash"),
 )
 
-# There are few different answers, and 74 of them are made for every page.
+# There are few different answers and steps, and 74 of them are made for every page.
 _given = cache(Given)
+_step = cache(Step)
 
 
 def find_sitting(
@@ -184,10 +187,10 @@ def _answers(
     if lock:
         parameters["chain"] = participant_chain(participant_id)
     rows = connection.execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
-    given = {Step(row[1], row[2]): _given(row[3], row[4]) for row in rows if row[1] is not None}
+    given = {_step(row[0], row[1]): _given(row[2], row[3]) for row in rows if row[0] is not None}
     if not lock:
         return own, given, None
-    if rows[0].submitted_at is not None and own.submitted_at is None:
+    if rows[0].submitted and own.submitted_at is None:
         own = _read_again(connection, own)
     return own, given, (rows[0].seq, rows[0].hash) if rows[0].seq else (0, GENESIS)
 
