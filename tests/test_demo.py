@@ -26,7 +26,7 @@ from proapp.study.reasons import MISSED_REASONS
 from proapp.study.schedule import open_instant
 
 DAYS = (date(2026, 11, 23), date(2027, 3, 29), date(2028, 2, 29))
-EVERYBODY = len(TALES) + 8  # each tale once, and a few ordinary lives
+EVERYBODY = len(TALES) + 3  # each tale once, and a few ordinary lives
 
 
 def demonstration(url: str, today: date = DAYS[0], *, participants: int = EVERYBODY, seed: int = 1) -> Any:

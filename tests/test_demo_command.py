@@ -82,10 +82,11 @@ def get(port: int, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def test_it_serves_prints_the_sign_ins_and_ends_with_one_ctrl_c(tmp_path: Path, running: list[Demo]):
+def test_it_serves_ends_with_one_ctrl_c_and_keeps_what_was_there(tmp_path: Path, running: list[Demo]):
     port = free_port()
     running.append(Demo(tmp_path, "--port", str(port)))
     said = running[0].until(READY)
+    assert "made." in said
     assert get(port, "/healthz")[0] == 200
     assert re.search(rf"http://127\.0\.0\.1:{port}/a#[A-Z2-9]{{4}}-[A-Z2-9]{{4}}-[A-Z2-9]{{4}}\n", said)
     for words in (
@@ -104,18 +105,11 @@ def test_it_serves_prints_the_sign_ins_and_ends_with_one_ctrl_c(tmp_path: Path, 
     assert running[0].stop() == 0
     with pytest.raises(OSError, match="refused"):
         get(port, "/healthz")
-
-
-def test_a_second_start_keeps_what_was_there(tmp_path: Path, running: list[Demo]):
-    port = free_port()
-    running.append(Demo(tmp_path, "--port", str(port)))
-    first = running[0].until(READY)
-    assert running[0].stop(signal.SIGTERM) == 0
     running.append(Demo(tmp_path, "--port", str(port)))
     again = running[1].until(READY)
-    assert "made." in first
     assert "what was answered in it is kept" in again
-    assert re.findall(r"code (\S+)", first) == re.findall(r"code (\S+)", again)
+    assert re.findall(r"code (\S+)", said) == re.findall(r"code (\S+)", again)
+    assert running[1].stop(signal.SIGTERM) == 0
 
 
 def test_it_ends_when_one_of_its_processes_does(tmp_path: Path, running: list[Demo]):

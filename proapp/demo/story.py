@@ -284,8 +284,12 @@ class Story:
             day += timedelta(days=4)
         pause = 1 if mode == "self_remote" and self.rng.random() < 0.06 else 0
         day = min(day, planned.closes_on - timedelta(days=pause))
-        if not self._ended_by(day + timedelta(days=pause)):
-            self.fill(planned.timepoint, day, mode=mode, respondent=respondent, pause_days=pause)
+        if self._ended_by(day + timedelta(days=pause)):
+            return
+        sent = self.fill(planned.timepoint, day, mode=mode, respondent=respondent, pause_days=pause)
+        if not sent and self.rng.random() < 0.7:
+            # Still awaited; the clinic has usually tried once.
+            self.contact(planned.timepoint, planned.target_on + timedelta(days=4), "left_message")
 
     def _left(self, planned: Window) -> None:
         """Begun, never sent: submitted by the worker, or still waiting."""
