@@ -30,7 +30,7 @@ def long_table(cut: Cut) -> Table:
     return Table(
         "scores_long",
         "one score of an assessment that was sent, also when it is missing",
-        (*ASSESSMENT_KEY, "instrument", "scale"),
+        (*ASSESSMENT_KEY, "instrument", "scale_code"),
         (*assessment_columns(cut), instrument_column(cut), *_score_columns(cut), *_change_columns()),
     )
 
@@ -38,7 +38,7 @@ def long_table(cut: Cut) -> Table:
 def _score_columns(cut: Cut) -> tuple[Column, ...]:
     scales = tuple((code, scale_label(one, code, "en")) for one in cut.used for code in scale_codes(one))
     return (
-        Column("scale", "code", "Scale", "Skala", scales),
+        Column("scale_code", "code", "Scale", "Skala", scales),
         Column("scale_label", "text", "Scale, in words", "Skalan i ord"),
         Column("kind", "code", "Kind of scale", "Typ av skala", meanings("function", "symptom", "global", "summary")),
         Column("direction", "code", "What a high score means", "Vad ett högt värde betyder", meanings("good", "bad")),

@@ -15,7 +15,7 @@ from tests.conftest import definitions
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export-codebook.md"
 ITEM = re.compile(r"(c30|br23|lmc21)_q\d\d")
-LONG_LISTS = {"scale", "instrument", "site_code", "arm_code", "timepoint", "reason_code"}
+LONG_LISTS = {"scale_code", "instrument", "site_code", "arm_code", "timepoint", "reason_code"}
 
 
 def all_tables() -> tuple[Table, ...]:

@@ -120,7 +120,7 @@ def test_every_score_is_the_fraction_worked_out_by_hand(exported):
         value = int(row["value"]) if row["value"] else None
         items[row["study_id"], row["timepoint"], row["instrument"]][int(row["item_no"])] = (value, row["status"])
     scores = {
-        (row["study_id"], row["timepoint"], row["instrument"], row["scale"]): row
+        (row["study_id"], row["timepoint"], row["instrument"], row["scale_code"]): row
         for row in exported.table("scores_long")
     }
     assert len(scores) == len(items) / 3 * 37
@@ -167,12 +167,12 @@ def _same(cell: str, exact: Fraction | None) -> None:
 def test_changes_count_from_a_baseline_completed_before_or_on_the_day_of_randomisation(exported):
     rows = exported.table("scores_long")
     baselines = {
-        (row["study_id"], row["instrument"], row["scale"]): row["score"]
+        (row["study_id"], row["instrument"], row["scale_code"]): row["score"]
         for row in rows
         if row["timepoint"] == "baseline" and row["study_id"] != "LUN-003"  # completed a day too late
     }
     for row in rows:
-        baseline = baselines.get((row["study_id"], row["instrument"], row["scale"]), "")
+        baseline = baselines.get((row["study_id"], row["instrument"], row["scale_code"]), "")
         is_baseline = row["timepoint"] == "baseline"
         assert row["baseline_score"] == baseline
         assert row["baseline_flag"] == ("1" if is_baseline and row["study_id"] != "LUN-003" else "0")
@@ -230,7 +230,7 @@ def test_wide_tables_hold_the_same_values_as_the_long_ones(exported):
     assert filled == sum(value != "" for row in wide.values() for name, value in row.items() if "_q" in name)
     for row in exported.table("scores_long"):
         at = scores[row["study_id"], row["timepoint"]]
-        assert at[row["scale"].lower()] == row["score"]
+        assert at[row["scale_code"].lower()] == row["score"]
         assert at[f"{row['scale'].lower()}_n"] == row["n_answered"]
     unanswered = scores["UME-001", "m06"]
     assert {unanswered["pf2"], unanswered["pf2_n"], unanswered["completed_on"]} == {""}
