@@ -36,14 +36,15 @@ def audit() -> Response:
         before=request.args.get("before", "")[:LONGEST],
         may_see_answers=who.role in MAY_SEE_ANSWERS,
     )
+    names = audit_list.staff_names(database(), sites=who.sites)
     page = render_template(
         "staff/audit.html",
-        rows=[_row(event) for event in found.events],
+        rows=[_row(event, dict(names)) for event in found.events],
         area=area,
         chosen=chosen,
         groups=groups,
         actor_kinds={"system": ACTOR_KINDS["system"]} if area == "system" else ACTOR_KINDS,
-        names=audit_list.staff_names(database(), sites=who.sites),
+        names=names,
         older=url_for("staff.audit", **_kept(chosen), before=found.older) if found.older else "",
         newest=url_for("staff.audit", **_kept(chosen)) if request.args.get("before") else "",
         zone=runtime().study.time_zone,
@@ -78,14 +79,15 @@ def _kept(chosen: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in chosen.items() if value}
 
 
-def _row(event: Event) -> dict[str, Any]:
+def _row(event: Event, names: Mapping[int, str]) -> dict[str, Any]:
+    about = names.get(int(event.entity_id)) if event.entity == "staff_user" and event.entity_id.isdigit() else None
     return {
         "at": event.at,
         "utc": f"{event.at:%Y-%m-%d %H:%M:%S}",
         "actor": event.actor_name or ACTOR_KINDS.get(event.actor_kind, event.actor_kind),
         "role": ROLE_NAMES.get(event.actor_role, ""),
         "action": in_words(event.action),
-        "entity_id": event.entity_id,
+        "about": about or f"{event.entity} {event.entity_id}",
         "study_id": event.study_id,
         "details": list(pieces(event.details)),
         "reason": event.reason,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _
+
+from proapp.web.context import iso_local
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00", re.ASCII)
 
 ACTIONS: dict[str, Any] = {
     "answer.recorded": _("Answer recorded"),
@@ -100,4 +106,6 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name}: {_plain(inner)}" for name, inner in sorted(value.items()))
     if isinstance(value, list):
         return ", ".join(_plain(inner) for inner in value)
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return iso_local(datetime.fromisoformat(value))
     return str(value)

@@ -27,6 +27,7 @@ from proapp.web.staff.sentences import ROLE_NAMES
 from proapp.web.transactions import database, now, runtime
 
 log = structlog.get_logger("proapp.accounts")
+LONGEST_REASON = 500
 
 ROLE_CHOICES = [
     SelectChoice("nurse", _("Nurse: works with the participants of some sites")),
@@ -76,32 +77,35 @@ class SitesField(SelectMultipleField):
         )
 
 
-class AccessForm(Form):
-    role = RadioField(_("Role"), choices=ROLE_CHOICES, validators=[InputRequired(REFUSALS["role_unknown"])])
-    sites = SitesField(_("Sites"))
+def _role() -> RadioField:
+    return RadioField(_("Role"), choices=ROLE_CHOICES, validators=[InputRequired(REFUSALS["role_unknown"])])
 
 
-class InviteForm(AccessForm):
+def _reason() -> TextAreaField:
+    too_long = _("At most %(longest)s characters.", longest=LONGEST_REASON)
+    needed = InputRequired(REFUSALS["reason_needed"])
+    return TextAreaField(_("Reason"), [needed, Length(max=LONGEST_REASON, message=too_long)])
+
+
+class InviteForm(Form):
     name = StringField(
         _("Name"), [InputRequired(REFUSALS["name_invalid"]), Length(max=120, message=REFUSALS["name_invalid"])]
     )
     email = EmailField(
         _("E-mail"), [InputRequired(REFUSALS["email_invalid"]), Length(max=254, message=REFUSALS["email_invalid"])]
     )
+    role = _role()
+    sites = SitesField(_("Sites"))
+
+
+class AccessForm(Form):
+    role = _role()
+    sites = SitesField(_("Sites"))
+    reason = _reason()
 
 
 class ReasonForm(Form):
-    reason = TextAreaField(
-        _("Reason"),
-        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 characters."))],
-    )
-
-
-class ChangeAccessForm(AccessForm):
-    reason = TextAreaField(
-        _("Reason"),
-        [InputRequired(REFUSALS["reason_needed"]), Length(max=500, message=_("At most 500 characters."))],
-    )
+    reason = _reason()
 
 
 @blueprint.get("/users")
@@ -152,7 +156,7 @@ def user(user_id: int) -> Response:
 @blueprint.post("/users/<int:user_id>/access")
 @audience("administrator")
 def change_user(user_id: int) -> Response:
-    form = ChangeAccessForm()
+    form = AccessForm()
 
     def act() -> Response:
         changed = accounts.change(
@@ -231,7 +235,7 @@ def _act(user_id: int, which: str, form: Form, act: Callable[[], Response]) -> R
 
 def _user_page(found: Account, **refused: Form) -> Response:
     forms: dict[str, Form] = {
-        "access": ChangeAccessForm(formdata=None, data={"role": found.role, "sites": list(found.sites)}),
+        "access": AccessForm(formdata=None, data={"role": found.role, "sites": list(found.sites)}),
         "suspend": ReasonForm(formdata=None, prefix="suspend"),
         "reset": ReasonForm(formdata=None, prefix="reset"),
         **refused,

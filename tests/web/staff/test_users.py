@@ -171,7 +171,7 @@ def test_failed_sign_ins_are_counted_on_the_page(ada, browsers, people):
     ada.get("/staff/users")
     assert "3 failed sign-ins in the last 24 hours" in ada.text
     row = re.search(r"<tr>\s*<th[^>]*><a[^>]*>Berit</a>.*?</tr>", ada.text, re.DOTALL)[0]
-    assert '<td class="n">2</td>' in row
+    assert '<td class="n">2 failed</td>' in row
 
 
 @pytest.mark.parametrize("name", OTHERS)
