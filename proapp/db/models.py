@@ -254,7 +254,8 @@ class Answer(Base):
     """One value given to one item; the newest row of an item is its answer. kind: answered | skipped | cleared."""
 
     __tablename__ = "answer"
-    __table_args__ = (UniqueConstraint("response_set_id", "client_id"), Index("ix_answer_set", "response_set_id", "id"))
+    # Also the index by which the answers of a set are found; one more would cost every saved answer a page written.
+    __table_args__ = (UniqueConstraint("response_set_id", "client_id"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     response_set_id: Mapped[int] = mapped_column(ForeignKey("response_set.id"))
     instrument: Mapped[str] = mapped_column(String(20))

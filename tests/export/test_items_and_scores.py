@@ -231,7 +231,7 @@ def test_wide_tables_hold_the_same_values_as_the_long_ones(exported):
     for row in exported.table("scores_long"):
         at = scores[row["study_id"], row["timepoint"]]
         assert at[row["scale_code"].lower()] == row["score"]
-        assert at[f"{row['scale'].lower()}_n"] == row["n_answered"]
+        assert at[f"{row['scale_code'].lower()}_n"] == row["n_answered"]
     unanswered = scores["UME-001", "m06"]
     assert {unanswered["pf2"], unanswered["pf2_n"], unanswered["completed_on"]} == {""}
     assert unanswered["status"] == "missed"

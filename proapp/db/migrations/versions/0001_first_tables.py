@@ -377,8 +377,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_answer")),
         sa.UniqueConstraint("response_set_id", "client_id", name=op.f("uq_answer_response_set_id_client_id")),
     )
-    with op.batch_alter_table("answer", schema=None) as batch_op:
-        batch_op.create_index("ix_answer_set", ["response_set_id", "id"], unique=False)
     dialect = op.get_bind().dialect.name
     if dialect == "postgresql":
         op.execute(FUNCTION)
@@ -392,9 +390,6 @@ def downgrade() -> None:
     for table in GUARDED:
         for statement in unprotect(table, dialect):
             op.execute(statement)
-    with op.batch_alter_table("answer", schema=None) as batch_op:
-        batch_op.drop_index("ix_answer_set")
-
     op.drop_table("answer")
     with op.batch_alter_table("response_set", schema=None) as batch_op:
         batch_op.drop_index("ix_response_set_submitted_at")
