@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_wtf import CSRFProtect
@@ -18,8 +20,14 @@ from proapp.web.staff import blueprint as staff
 csrf = CSRFProtect()
 
 
+class Web(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing of ours is asynchronous, so no function is examined for it before each call."""
+        return func
+
+
 def make_app(runtime: Runtime) -> Flask:
-    app = Flask("proapp.web", root_path=str(Path(__file__).parent), static_folder=None)
+    app = Web("proapp.web", root_path=str(Path(__file__).parent), static_folder=None)
     settings = runtime.settings
     app.config.update(
         SECRET_KEY=settings.secret_key,

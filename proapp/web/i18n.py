@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
+from babel import Locale
 from babel.support import NullTranslations
-from flask import Flask, request, session
+from flask import Flask, current_app, g, request, session
 from flask_babel import Babel, get_locale, get_translations
 from markupsafe import Markup
 
@@ -32,40 +33,60 @@ def init_app(app: Flask) -> None:
         locale_selector=select_language,
         default_timezone="Europe/Stockholm",
     )
+    app.extensions["proapp.sentences"] = {}
     app.jinja_env.globals["language"] = language
 
 
 class Sentences:
-    """The sentences of one catalogue, for templates: looked up and marked as safe once, not on every page."""
+    """The sentences of one language. Those of templates are looked up and marked as safe once, not on every page."""
 
-    def __init__(self, catalogue: NullTranslations) -> None:
+    def __init__(self, code: str, catalogue: NullTranslations) -> None:
+        self.language = code
         self._catalogue = catalogue
         self._ready: dict[str, Markup] = {}
+
+    def text(self, msgid: str) -> str:
+        return str(self._catalogue.ugettext(msgid))
 
     def say(self, msgid: str, **values: object) -> Markup:
         """What `_()` is in a template: the translation, with `values` escaped and put in."""
         if values:
-            return Markup(self._catalogue.ugettext(msgid)) % values  # noqa: S704  our own catalogue
+            return Markup(self.text(msgid)) % values  # noqa: S704  our own catalogue
         if msgid not in self._ready:
-            self._ready[msgid] = Markup(self._catalogue.ugettext(msgid)) % {}  # noqa: S704
+            self._ready[msgid] = Markup(self.text(msgid)) % {}  # noqa: S704
         return self._ready[msgid]
-
-
-_sentences = lru_cache(maxsize=16)(Sentences)
 
 
 def sentences() -> Sentences:
     """Those of the language that holds at this moment, also under force_locale."""
-    return _sentences(get_translations())
+    # Where Flask-Babel keeps the locale once it is known: a page asks twenty times. Not there: ask the long way.
+    locale = getattr(g.get("_flask_babel"), "babel_locale", None) or get_locale()
+    code = locale.language if locale else "sv"
+    known: dict[str, Sentences] = current_app.extensions["proapp.sentences"]
+    if code not in known:
+        known[code] = Sentences(code, get_translations())
+    return known[code]
+
+
+def gettext(msgid: str, **values: object) -> str:
+    """As Flask-Babel's, for code that every question passes."""
+    words = sentences().text(msgid)
+    return words % values if values else words
 
 
 def language() -> str:
     """sv or en, for this request."""
-    locale = get_locale()
-    return locale.language if locale else "sv"
+    return sentences().language
 
 
-def select_language() -> str:
+_locale = cache(Locale.parse)  # it looks on the disk each time
+
+
+def select_language() -> Locale:
+    return _locale(_chosen())
+
+
+def _chosen() -> str:
     offered = [code for code in LANGUAGES if code in runtime().study.languages] or ["sv"]
     if session.get(CHOSEN) in offered:
         return str(session[CHOSEN])

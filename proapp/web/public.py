@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, session, url_for
-from flask_babel import get_translations
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
@@ -111,7 +110,7 @@ def foot(who: Patient | None) -> Markup:
     """What stands below every page of a patient; made once for each language and clinic."""
     made: dict[tuple[object, ...], Markup] = current_app.extensions.setdefault("proapp.foot", {})
     signed_in = who is not None and who.kind == "patient"
-    key = (get_translations(), current_language(), who.site_code if who else None, signed_in)
+    key = (current_language(), who.site_code if who else None, signed_in)
     if key not in made:
         site = runtime().study.site(who.site_code) if who else None
         made[key] = Markup(render_template("patient/_foot.html", site=site, signed_in=signed_in))  # noqa: S704  our own template

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import url_for
-from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument, Wording
 from proapp.services.sitting import Sitting, Step
+from proapp.web.i18n import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
