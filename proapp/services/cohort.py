@@ -22,6 +22,7 @@ from proapp.db.models import Participant
 from proapp.db.queries import AnySelect
 from proapp.study import events as history
 from proapp.study.model import Study
+from proapp.study.reasons import still_counts
 from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
 from proapp.study.status import AssessmentFacts, ParticipantFacts, State, state
 
@@ -177,7 +178,7 @@ def load(
     scope = Scope(sites, participant_id, study_id)
     horizon = _Horizon.of(cut_off, study.zone())
     members = _members(session, scope, horizon)
-    reasons = _newest_reasons(session, scope, horizon)
+    reasons = _reasons(session, scope, horizon)
     decisions = _decisions(session, scope, horizon)
     answers = _answers_so_far(session, scope, horizon)
     for member_id, expected in _assessments(
@@ -244,14 +245,41 @@ def _histories(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, l
     return histories
 
 
-def _newest_reasons(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, Reason]:
-    found = ((row[0], Reason(*row[1:])) for row in session.execute(scope.limit(queries.reasons())))
-    return {assessment_id: reason for assessment_id, reason in found if horizon.sees(reason.recorded_at)}
+def _reasons(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, list[Reason]]:
+    """All that were given, the newest first."""
+    reasons: dict[int, list[Reason]] = defaultdict(list)
+    for assessment_id, *row in session.execute(scope.limit(queries.reasons())):
+        reason = Reason(*row)
+        if horizon.sees(reason.recorded_at):
+            reasons[assessment_id].insert(0, reason)
+    return reasons
+
+
+def _newest_that_counts(
+    given: Sequence[Reason],
+    decision: _Decisions,
+    *,
+    late_until: date | None,
+    enrolled_at: datetime | None,
+    zone: ZoneInfo,
+) -> Reason | None:
+    for reason in given:
+        # A baseline can be asked for from enrolment on, whatever becomes known later.
+        known_on = local_date(enrolled_at or reason.recorded_at, zone)
+        if still_counts(
+            reason.source,
+            reason.recorded_at,
+            declined_at=decision.declined_at,
+            late_until=late_until,
+            known_on=known_on,
+        ):
+            return reason
+    return None
 
 
 @dataclass(slots=True)
 class _Decisions:
-    declined: bool = False
+    declined_at: datetime | None = None
     decline_reason: str | None = None
     extension_until: date | None = None
 
@@ -265,8 +293,9 @@ def _decisions(session: Session, scope: Scope, horizon: _Horizon) -> dict[int, _
         if type_ == "extended":
             decision.extension_until = date.fromisoformat(payload["until"])
         elif type_ in {"declined", "decline_undone"}:
-            decision.declined = type_ == "declined"
-            decision.decline_reason = reason if decision.declined else None
+            declined = type_ == "declined"
+            decision.declined_at = recorded_at if declined else None
+            decision.decline_reason = reason if declined else None
     return decisions
 
 
@@ -281,7 +310,7 @@ def _assessments(
     study: Study,
     horizon: _Horizon,
     members: Mapping[int, Member],
-    reasons: Mapping[int, Reason],
+    reasons: Mapping[int, Sequence[Reason]],
     decisions: Mapping[int, _Decisions],
     answers: Mapping[int, tuple[int, datetime]],
     today: date,
@@ -297,11 +326,17 @@ def _assessments(
             continue
         sets = sorted((s for one in group if (s := _responses(one, answers, horizon))), key=_primary_first)
         decision = decisions.get(assessment_id, _Decisions())
-        reason = reasons.get(assessment_id)
         kind = kinds.get(row.timepoint, "scheduled")
         window: Any = row
         if horizon.cut_off is not None and (kind == "baseline" or not sets):
             window = _window_then(study, member.anchors, row)
+        reason = _newest_that_counts(
+            reasons.get(assessment_id, ()),
+            decision,
+            late_until=window.late_until,
+            enrolled_at=member.enrolled_at if kind == "baseline" else None,
+            zone=study.zone(member.site_code),
+        )
         facts = _facts(row, window, kind, sets, decision, reason)
         derived = state(facts, member.facts, today=today, study=study)
         yield (
@@ -367,7 +402,7 @@ def _facts(
         submitted_at=primary.submitted_at if primary else None,
         completed_on=primary.completed_on if primary else None,
         valid=primary.valid if primary else None,
-        declined=decision.declined,
+        declined=decision.declined_at is not None,
         reason_code=reason.code if reason else None,
         last_answer_at=primary.last_answer_at if primary else None,
     )

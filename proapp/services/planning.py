@@ -57,6 +57,7 @@ class Stored:
     cancelled_reason: str | None
     opened: bool
     completed_on: date | None  # the day of its first finished response set
+    planned_at: datetime | None = None  # when its dates were last set
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Change:
     new: Dates
     cancelled_reason: str | None
     opened: bool
+    planned_at: datetime | None = None  # when the old dates were set
 
 
 def anchors_of(events: Iterable[Event]) -> Anchors:
@@ -109,6 +111,7 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
         Assessment.closes_on,
         Assessment.late_until,
         Assessment.cancelled_reason,
+        Assessment.planned_at,
     )
     completed_on = func.min(ResponseSet.completed_on).filter(ResponseSet.void_reason.is_(None))
     rows = session.execute(
@@ -119,8 +122,8 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
         .order_by(Assessment.id)
     )
     return [
-        Stored(id_, timepoint, occurrence, Dates(*dates), cancelled, opened=sets > 0, completed_on=completed)
-        for id_, timepoint, occurrence, *dates, cancelled, sets, completed in rows
+        Stored(id_, timepoint, occurrence, Dates(*dates), cancelled, sets > 0, completed, planned_at)
+        for id_, timepoint, occurrence, *dates, cancelled, planned_at, sets, completed in rows
     ]
 
 
@@ -163,7 +166,7 @@ def _cancel(study: Study, row: Stored, arm: str | None) -> Change | None:
 def _change(row: Stored, dates: Dates, cancelled: str | None) -> Change | None:
     if (dates, cancelled) == (row.dates, row.cancelled_reason):
         return None
-    return Change(row.id, row.timepoint, row.occurrence, row.dates, dates, cancelled, row.opened)
+    return Change(row.id, row.timepoint, row.occurrence, row.dates, dates, cancelled, row.opened, row.planned_at)
 
 
 def replan(session: Session, study: Study, participant_id: int, *, actor: Actor, now: datetime) -> tuple[Change, ...]:
@@ -241,8 +244,16 @@ def _nobody_asked(study: Study, participant: Participant, change: Change, now: d
         enrolled_on = today_at(study, participant.site_code, participant.enrolled_at)
         was_so_before = old.late_until is not None and old.late_until < enrolled_on
         return change.new.late_until < enrolled_on and not was_so_before
-    was_open = old.opens_on is not None and old.opens_on <= today
-    return change.new.late_until < today and not was_open
+    return change.new.late_until < today and not _was_open(study, participant, change, today)
+
+
+def _was_open(study: Study, participant: Participant, change: Change, today: date) -> bool:
+    """Whether somebody could have been asked under the old dates: they had come, and were not over when they were set.
+    (`planned_at` is known of every row that is stored.)"""
+    old = change.old or NO_DATES
+    if old.opens_on is None or old.late_until is None or change.planned_at is None:
+        return False
+    return old.opens_on <= today and today_at(study, participant.site_code, change.planned_at) <= old.late_until
 
 
 def _explain(session: Session, late: Sequence[Change], site_code: str, now: datetime) -> list[Entry]:

@@ -4,6 +4,7 @@ that has to do with the participant's health from missingness that better routin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -47,3 +48,24 @@ MISSED_REASONS: Mapping[str, MissedReason] = MappingProxyType({reason.code: reas
 
 STRUCTURAL_REASONS = ("death", "trial_withdrawal", "pro_stop", "amendment", "not_applicable_arm")
 """Why an assessment is not expected: derived from events and the study file, never chosen by anybody."""
+
+
+def still_counts(
+    source: str,
+    recorded_at: datetime,
+    *,
+    declined_at: datetime | None,
+    late_until: date | None,
+    known_on: date,
+) -> bool:
+    """Whether a reason recorded at `recorded_at` still says why the assessment is missing.
+
+    A patient's belongs to the decline in force (`declined_at`, None if there is none) and goes when that is taken back.
+    The system's says that the window was over on `known_on`, the first local day on which anybody could have been
+    asked; a corrected date can make that untrue. What staff have said always counts.
+    """
+    if source == "patient":
+        return declined_at is not None and recorded_at >= declined_at
+    if source == "system":
+        return late_until is not None and late_until < known_on
+    return True

@@ -71,6 +71,67 @@ def test_the_newest_reason_counts(people, runtime):
     assert found["m06"].state.shown == "missed_unexplained"
 
 
+def reason_by(runtime, people, person, timepoint, code, source, moment):
+    with runtime.writing.begin() as session:
+        session.add(
+            MissedReason(
+                assessment_id=people.assessment_id(person, timepoint), code=code, health_related="?", avoidable="?",
+                source=source, recorded_at=moment,
+            )
+        )  # fmt: skip
+
+
+def decided(runtime, people, person, timepoint, type_, moment):
+    with runtime.writing.begin() as session:
+        assessment = people.assessment_id(person, timepoint)
+        session.add(AssessmentEvent(assessment_id=assessment, type=type_, payload={}, recorded_at=moment))
+
+
+def test_the_reason_of_a_decline_goes_when_the_decline_is_taken_back(people, runtime):
+    """Missed later, it is red: what the patient said about another day explains nothing."""
+    enrolled_at = at(date(2026, 1, 10))
+    person = people.participant("UME-001", randomized_on=date(2026, 1, 10), enrolled_at=enrolled_at)
+    said_no, back, again = (at(date(2026, 4, day)) for day in (10, 11, 12))
+    decided(runtime, people, person, "m03", "declined", said_no)
+    reason_by(runtime, people, person, "m03", "too_ill", "patient", said_no)
+    then = {one.timepoint: one for one in load(runtime, cut_off=said_no.date(), today=said_no.date()).assessments()}
+    assert (then["m03"].state.shown, then["m03"].state.reason_code) == ("declined", "too_ill")
+
+    decided(runtime, people, person, "m03", "decline_undone", back)
+    found = {one.timepoint: one for one in load(runtime).assessments()}
+    assert (found["m03"].state.shown, found["m03"].reason) == ("missed_unexplained", None)
+
+    decided(runtime, people, person, "m03", "declined", again)
+    found = {one.timepoint: one for one in load(runtime).assessments()}
+    assert (found["m03"].state.shown, found["m03"].state.reason_code) == ("declined", "refused_this")
+
+
+def test_staffs_reason_stands_when_the_one_given_after_it_no_longer_counts(people, runtime):
+    person = people.participant("UME-001", randomized_on=date(2026, 1, 10))
+    reason_by(runtime, people, person, "m03", "forgot", "staff", at(date(2026, 7, 1)))
+    reason_by(runtime, people, person, "m03", "too_ill", "patient", at(date(2026, 7, 2)))
+    found = {one.timepoint: one for one in load(runtime).assessments()}
+    assert found["m03"].reason.code == "forgot"
+
+
+@pytest.mark.parametrize(("registered_on", "shown"), [(date(2026, 5, 23), "missed_unexplained"), (date(2026, 5, 24), "missed")])  # fmt: skip
+def test_the_systems_reason_counts_while_the_window_was_over_when_it_was_given(people, runtime, registered_on, shown):
+    """The last day to answer was 23 May: known that day it could be answered, known the day after it could not."""
+    person = people.participant("UME-001", randomized_on=date(2026, 1, 11))
+    reason_by(runtime, people, person, "m03", "registered_after_window", "system", at(registered_on))
+    found = {one.timepoint: one for one in load(runtime).assessments()}
+    assert found["m03"].facts.late_until == date(2026, 5, 23)
+    assert found["m03"].state.shown == shown
+
+
+@pytest.mark.parametrize(("enrolled_on", "shown"), [(date(2026, 1, 11), "missed_unexplained"), (date(2026, 1, 12), "missed")])  # fmt: skip
+def test_a_baseline_is_the_systems_fault_only_if_enrolled_after_it_was_over(people, runtime, enrolled_on, shown):
+    person = people.participant("UME-001", randomized_on=date(2026, 1, 11), enrolled_at=at(enrolled_on))
+    reason_by(runtime, people, person, "baseline", "registered_after_window", "system", at(date(2026, 2, 1)))
+    found = {one.timepoint: one for one in load(runtime).assessments()}
+    assert found["baseline"].state.shown == shown
+
+
 def test_a_decline_can_be_undone(people, runtime):
     person = people.participant("UME-001", randomized_on=date(2026, 8, 20))
     due = people.assessment_id(person, "m03")

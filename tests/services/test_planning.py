@@ -287,3 +287,16 @@ def test_recording_death_before_randomisation_plans_the_same_rows(session, study
             replan(session, study, anna)
         plans.append({code: (row.opens_on, row.late_until) for code, row in rows(session, anna).items()})
     assert plans[0] == plans[1]
+
+
+def test_a_window_that_was_never_open_is_still_excused_after_a_correction(session, study):
+    """Its first dates were over when they became known, and so are the corrected ones: nobody was asked, ever."""
+    anna = person(session)
+    happened(session, anna, "pro_consent", date(2025, 12, 1))
+    wrong = happened(session, anna, "randomized", date(2026, 1, 31), arm="ONC")
+    replan(session, study, anna)
+    happened(session, anna, "randomized", date(2026, 2, 2), arm="ONC", supersedes=wrong)
+    replan(session, study, anna, now=NOW + timedelta(days=1))
+    m03 = rows(session, anna)["m03"]
+    given = session.scalars(select(MissedReason.recorded_at).where(MissedReason.assessment_id == m03.id)).all()
+    assert given == [NOW, NOW + timedelta(days=1)]
