@@ -19,7 +19,7 @@ from proapp.services.errors import NotFound, Refused
 from proapp.services.follow_up import POSTPONED
 from proapp.study.model import Study
 from proapp.study.status import is_waiting
-from proapp.study.working_days import is_working_day
+from proapp.study.working_days import working_days_after
 
 METHODS = ("phone", "sms", "email", "letter", "visit")
 OUTCOMES = (
@@ -91,11 +91,7 @@ def postpone(
 
 def suggested_next(assessment: Expected | None, *, today: date, working_days: int = 2) -> date:
     """When to ask again unless somebody knows better: in two working days, not after the last day to answer."""
-    day = today
-    while working_days:
-        day += timedelta(days=1)
-        working_days -= is_working_day(day)
-    return min(day, latest_next(assessment, today=today))
+    return min(working_days_after(today, working_days), latest_next(assessment, today=today))
 
 
 def latest_next(assessment: Expected | None, *, today: date) -> date:

@@ -6,7 +6,7 @@ and the latest contact in them. The number of statements does not depend on the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -132,6 +132,7 @@ def _may_contact(member: Member, today: date) -> bool:
 def _task(assessment: Expected, *, study: Study, now: datetime) -> Task:
     about = [a for a in assessment.member.attempts if a.assessment_id == assessment.id]
     newest = about[-1] if about else None
+    last = _last_contact(about)
     primary = assessment.primary
     since = (primary.last_answer_at or primary.started_at) if primary else None
     return Task(
@@ -142,7 +143,13 @@ def _task(assessment: Expected, *, study: Study, now: datetime) -> Task:
         next_on=newest.next_on if newest else None,
         next_set_when=_shown_then(assessment, newest, study) if newest and newest.next_on else None,
         idle_hours=(now - since).total_seconds() / 3600 if since else None,
+        attempted_on=local_date(last.at, study.zone(assessment.member.site_code)) if last else None,
     )
+
+
+def _last_contact(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The newest attempt to reach somebody; a postponement is none."""
+    return next((attempt for attempt in reversed(attempts) if attempt.method != "none"), None)
 
 
 def _shown_then(assessment: Expected, attempt: Attempt, study: Study) -> str:
@@ -159,7 +166,7 @@ def _rows(people: Cohort, items: Iterable[WorkItem], names: Mapping[int, str]) -
     for item in items:
         member = members[item.case]
         assessment = next((one for one in member.assessments if one.id == item.task), None)
-        last = next((a for a in reversed(member.attempts) if a.method != "none"), None)
+        last = _last_contact(member.attempts)
         yield Row(item, member, assessment, last, names.get(last.recorded_by_id or 0) if last else None)
 
 

@@ -36,6 +36,14 @@ def is_working_day(day: date) -> bool:
     return day.weekday() < 5 and day not in holidays(day.year)
 
 
+def working_days_after(day: date, number: int) -> date:
+    """The `number`th working day after `day`."""
+    while number:
+        day += timedelta(days=1)
+        number -= is_working_day(day)
+    return day
+
+
 @lru_cache
 def horizon(today: date, working_days: int) -> date:
     """The last day with at most that many working days after `today` up to and including it."""

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from proapp.study.model import Study
 from proapp.study.status import AssessmentFacts, State, days_left, is_overdue, is_waiting
-from proapp.study.working_days import horizon
+from proapp.study.working_days import horizon, working_days_after
 
 Reason = Literal[
     "baseline_incomplete",
@@ -48,11 +48,15 @@ ACTIONS: dict[Reason, tuple[Action, ...]] = {
 CLOSING_WORKING_DAYS = 2
 IDLE_HOURS = 24
 ACTIVATION_DAYS = 3
+ASK_AGAIN_WORKING_DAYS = 3  # after a contact for which nobody set a date
 
 
 class Task(NamedTuple):
-    """One assessment of a participant as the worklist sees it. `attempts` counts the contacts taken about it, `next_on`
-    is the date the latest of them set; `idle_hours` are counted from the latest answer (or from the start)."""
+    """One assessment of a participant as the worklist sees it.
+
+    `attempts` counts the contacts taken about it, the latest of them on `attempted_on`. `next_on` is the date set by
+    the latest note of all, postponements too. `idle_hours` are counted from the latest answer (or from the start).
+    """
 
     key: int
     facts: AssessmentFacts
@@ -61,6 +65,7 @@ class Task(NamedTuple):
     next_on: date | None = None
     next_set_when: str | None = None
     idle_hours: float | None = None
+    attempted_on: date | None = None
 
 
 class Case(NamedTuple):
@@ -134,11 +139,21 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
         return "closing_soon"
     if overdue and task.attempts == 0:
         return "overdue"
-    if task.next_on is not None and task.next_on <= today:
+    if _asked_again_on(task, overdue=overdue) <= today:
         return "call_again"
     if task.state.collection == "STARTED" and (task.idle_hours or 0) > IDLE_HOURS:
         return "idle"
     return None
+
+
+def _asked_again_on(task: Task, *, overdue: bool) -> date:
+    """The day agreed; where none was set and still no answer has come, some working days after the last contact, so
+    that nobody is forgotten because somebody has rung once. date.max if neither."""
+    if task.next_on is not None:
+        return task.next_on
+    if not overdue or task.attempted_on is None:
+        return date.max
+    return working_days_after(task.attempted_on, ASK_AGAIN_WORKING_DAYS)
 
 
 def _about_participant(case: Case, *, today: date) -> Iterator[WorkItem]:

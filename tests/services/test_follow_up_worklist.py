@@ -43,6 +43,17 @@ def test_an_overdue_assessment_nobody_rang_about_is_a_row(runtime: Any, people: 
     assert row.assessment.timepoint == "m03"
 
 
+def test_somebody_who_was_rung_once_is_not_forgotten(runtime: Any, people: Any, clock: Any) -> None:
+    person = people.participant("UME-001", randomized_on=DUE_FOR_11_DAYS)
+    answered_baseline(people, person)
+    attempt(runtime, person, people.assessment_id(person, "m03"), outcome="left_message")
+    seen = []
+    for _ in range(4):
+        seen.append([row.item.reason for row in work(runtime).rows])
+        clock.forward(days=1)
+    assert seen == [[], [], [], ["call_again"]]
+
+
 def test_a_missed_assessment_stays_until_its_reason_is_recorded(runtime: Any, people: Any) -> None:
     person = people.participant("UME-001", randomized_on=CLOSED)
     answered_baseline(people, person)

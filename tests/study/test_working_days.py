@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from proapp.study.working_days import easter_sunday, holidays, horizon, is_working_day
+from proapp.study.working_days import easter_sunday, holidays, horizon, is_working_day, working_days_after
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,16 @@ def test_the_horizon_takes_the_free_days_that_follow_along():
     assert horizon(wednesday, 2) == date(2026, 11, 29)
     assert horizon(wednesday, 0) == wednesday
     assert horizon(date(2026, 11, 27), 0) - date(2026, 11, 27) == timedelta(days=2)
+
+
+@pytest.mark.parametrize(
+    ("day", "number", "then"),
+    [
+        (date(2026, 11, 23), 0, date(2026, 11, 23)),
+        (date(2026, 11, 23), 3, date(2026, 11, 26)),
+        (date(2026, 11, 27), 1, date(2026, 11, 30)),
+        (date(2026, 4, 1), 2, date(2026, 4, 7)),  # over Easter
+    ],
+)
+def test_working_days_are_counted_on_from_a_day(day, number, then):
+    assert working_days_after(day, number) == then

@@ -90,6 +90,15 @@ def test_an_agreed_day_has_come(ask, small):
     assert ask(case(task(small, target=3, attempts=1, next_on=TODAY + days(1)))) == []
 
 
+@pytest.mark.parametrize(("contact", "listed"), [(date(2026, 11, 18), True), (date(2026, 11, 19), False)])
+def test_a_contact_without_an_agreed_day_comes_back_after_three_working_days(ask, small, contact, listed):
+    """Wednesday to Monday: Thursday, Friday, Monday."""
+    rung = {"attempts": 1, "attempted_on": contact}
+    assert ask(case(task(small, target=9, **rung))) == ([(4, "call_again")] if listed else [])
+    assert ask(case(task(small, target=2, **rung))) == []  # not overdue yet
+    assert ask(case(task(small, target=9, **rung, next_on=TODAY + days(1)))) == []
+
+
 def test_begun_and_idle_for_more_than_a_day(ask, small):
     begun = {"started_at": STARTED}
     assert ask(case(task(small, came=begun, idle_hours=24))) == []

@@ -126,6 +126,14 @@ def test_a_planned_call_says_when_and_how_often_was_tried(on: Background) -> Non
     assert work.why(row(on, "call_again", assessment=again), on) == "To be asked again today; 1 contact so far."
 
 
+def test_a_contact_without_an_agreed_day_is_told_with_its_own(on: Background) -> None:
+    again = expected(on)
+    rung = [Attempt(number, 7, "phone", "no_answer", None, None, NOW - timedelta(days=5), 1) for number in (1, 2)]
+    again.member.attempts = rung
+    sentence = "No answer since the last contact on Wednesday 18 November; 2 contacts so far."
+    assert work.why(row(on, "call_again", assessment=again), on) == sentence
+
+
 def test_a_missing_reason_is_asked_for(on: Background) -> None:
     assert work.why(row(on, "reason_needed", assessment=expected(on), closed_on=date(2026, 10, 13)), on) == (
         "Not answered by 13 October 2026, when the window closed. Say why."

@@ -193,11 +193,21 @@ def _reason_needed(found: Row) -> str:
 
 def _again(found: Row, on: Background) -> str:
     about = [a for a in found.member.attempts if found.assessment and a.assessment_id == found.assessment.id]
+    contacts = [attempt for attempt in about if attempt.method != "none"]
+    agreed = about[-1].next_on if about else None
+    if agreed is None and contacts:
+        zone = on.study.zone(found.member.site_code)
+        return ngettext(
+            "No answer since the last contact %(day)s; %(num)s contact so far.",
+            "No answer since the last contact %(day)s; %(num)s contacts so far.",
+            len(contacts),
+            day=_relative(local_date(contacts[-1].at, zone), on.today),
+        )
     return ngettext(
         "To be asked again %(day)s; %(num)s contact so far.",
         "To be asked again %(day)s; %(num)s contacts so far.",
-        sum(attempt.method != "none" for attempt in about),
-        day=_relative(about[-1].next_on if about else None, on.today),
+        len(contacts),
+        day=_relative(agreed, on.today),
     )
 
 
