@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
 
 
 def _values() -> dict[str, Any]:
+    words = sentences()
     return {
         "study": runtime().study,
         "settings_demo": runtime().settings.demo,
@@ -31,7 +32,8 @@ def _values() -> dict[str, Any]:
         "languages": LANGUAGES,
         "find_patient": find_patient,
         "find_staff": find_staff,
-        "_": sentences().say,
+        "_": words.say,
+        "language": words.code,
     }
 
 

@@ -41,9 +41,12 @@ class Sentences:
     """The sentences of one language. Those of templates are looked up and marked as safe once, not on every page."""
 
     def __init__(self, code: str, catalogue: NullTranslations) -> None:
-        self.language = code
+        self._code = code
         self._catalogue = catalogue
         self._ready: dict[str, Markup] = {}
+
+    def code(self) -> str:
+        return self._code
 
     def text(self, msgid: str) -> str:
         return str(self._catalogue.ugettext(msgid))
@@ -76,7 +79,7 @@ def gettext(msgid: str, **values: object) -> str:
 
 def language() -> str:
     """sv or en, for this request."""
-    return sentences().language
+    return sentences().code()
 
 
 _locale = cache(Locale.parse)  # it looks on the disk each time
