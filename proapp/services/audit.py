@@ -60,13 +60,17 @@ def participant_chain(participant_id: int) -> str:
     return f"p{participant_id}"
 
 
-def canonical(details: Mapping[str, Any]) -> str:
-    """The one text of `details`: sorted keys, no spaces, dates in ISO 8601."""
-    return json.dumps(details, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
-
-
 def _plain(value: object) -> str:
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+# Made once: json.dumps would make one for every event, twice.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain).encode
+
+
+def canonical(details: Mapping[str, Any]) -> str:
+    """The one text of `details`: sorted keys, no spaces, dates in ISO 8601."""
+    return _encode(details)
 
 
 def event_hash(prev_hash: str, fields: Mapping[str, Any]) -> str:

@@ -16,6 +16,11 @@ app = Flask(__name__)
 app.config.update(SECRET_KEY="bare-yardstick-not-a-secret", WTF_CSRF_SSL_STRICT=False)
 CSRFProtect(app)
 engine = create_engine(f"sqlite:///{os.environ.get('BARE_DATABASE', '/nonexistent')}")
+writing = engine.execution_options(writes=True)  # made once, like the statements: BARE may waste nothing
+SELECT = text("SELECT value FROM answer WHERE person = :person AND item = :item")
+UPSERT = text(
+    "INSERT INTO answer VALUES (:person, :item, :value) ON CONFLICT (person, item) DO UPDATE SET value = excluded.value"
+)
 ITEMS = 74
 OPTIONS = ("Not at all", "Hardly", "Rather", "Greatly")
 
@@ -60,23 +65,14 @@ def sign_in(person: int):
 @app.get("/<int:item>")
 def question(item: int):
     with engine.connect() as connection:
-        saved = connection.execute(
-            text("SELECT value FROM answer WHERE person = :person AND item = :item"),
-            {"person": session["person"], "item": item},
-        ).scalar()
+        saved = connection.execute(SELECT, {"person": session["person"], "item": item}).scalar()
     return render_template(TEMPLATE, item=item, items=ITEMS, options=OPTIONS, saved=saved, filler=FILLER)
 
 
 @app.post("/<int:item>")
 def save(item: int):
-    with engine.execution_options(writes=True).begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO answer VALUES (:person, :item, :value) "
-                "ON CONFLICT (person, item) DO UPDATE SET value = excluded.value"
-            ),
-            {"person": session["person"], "item": item, "value": int(request.form["answer"])},
-        )
+    with writing.begin() as connection:
+        connection.execute(UPSERT, {"person": session["person"], "item": item, "value": int(request.form["answer"])})
     return redirect(f"/{item + 1}" if item < ITEMS else "/submit", code=303)
 
 
@@ -91,7 +87,7 @@ def review():
 
 @app.post("/submit")
 def submit():
-    with engine.execution_options(writes=True).begin() as connection:
+    with writing.begin() as connection:
         connection.execute(
             text("INSERT INTO submission VALUES (:person, datetime('now'))"), {"person": session["person"]}
         )
