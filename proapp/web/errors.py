@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 
 import structlog
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from proapp.services.errors import NotFound
+from proapp.web.transactions import undo
 
 log = structlog.get_logger()
 
@@ -28,7 +29,7 @@ def init_app(app: Flask) -> None:
 def _page(status: int, *, reference: str = "", kind: str = "") -> Response:
     face = "staff" if request.path.startswith("/staff") else "patient"
     page = render_template("public/error.html", status=status, kind=kind, face=face, reference=reference)
-    g.undo = True
+    undo()
     return make_response(page, status)
 
 

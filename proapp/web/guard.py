@@ -14,7 +14,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from proapp.services import sessions
 from proapp.services.audit import Actor
 from proapp.services.sessions import Patient, Staff
-from proapp.web.transactions import READS, database, now, runtime
+from proapp.web.transactions import READS, database, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
 PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending"})
@@ -104,7 +104,7 @@ def _touch(who: Patient | Staff) -> None:
         with runtime().writing.begin() as own:
             sessions.touch(own, who.session_id, now=now())
     else:
-        sessions.touch(database(), who.session_id, now=now())
+        used(who.session_id)
 
 
 def find_patient() -> Patient | None:

@@ -1,7 +1,8 @@
 """One database session and at most one commit per request, here and nowhere else.
 
 GET and HEAD read and never commit. A POST commits once, after the view and before the first byte of the answer leaves:
-the thank-you page cannot overtake the data. A view that raises, or answers 5xx, leaves nothing behind.
+the thank-you page cannot overtake the data. A view that raises, or answers with a refusal (4xx or 5xx), leaves nothing
+behind, however far it had come; only a try that has to be counted is kept, and the view says so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.runtime import Runtime
+from proapp.services import sessions
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -54,6 +56,22 @@ def today(time_zone: str | None = None) -> date:
     return local_date(now(), ZoneInfo(time_zone or runtime().study.time_zone))
 
 
+def keep() -> None:
+    """What this request writes is kept although its answer is a refusal: a wrong password counts as a try."""
+    g.keep = True
+
+
+def undo() -> None:
+    """Nothing that this request writes is kept, whatever its answer."""
+    g.undo = True
+
+
+def used(session_id: int) -> None:
+    """Note that a signed-in session is in use; kept also when what the request asked for is refused."""
+    g.used = session_id
+    sessions.touch(database(), session_id, now=now())
+
+
 def _commit(response: Response) -> Response:
     session: Session | None = g.get("database")
     if session is None:
@@ -61,9 +79,19 @@ def _commit(response: Response) -> Response:
     if request.method in READS:
         if session.new or session.dirty or session.deleted:
             raise DirtySession(request.endpoint)
-    elif response.status_code < 500 and not g.get("undo", False):
+    elif not g.get("undo", False) and (response.status_code < 400 or g.get("keep", False)):
         session.commit()
+    elif response.status_code < 500:
+        _take_back(session)
     return response
+
+
+def _take_back(session: Session) -> None:
+    session.rollback()
+    session_id: int | None = g.get("used")
+    if session_id is not None:
+        sessions.touch(session, session_id, now=now())
+        session.commit()
 
 
 def _close(_error: BaseException | None) -> None:

@@ -77,6 +77,39 @@ def test_a_page_that_may_only_read_and_changes_something_is_an_error_and_writes_
     assert fingerprint(engine) == before
 
 
+@pytest.mark.parametrize("end", ["refuses", "undoes", "keeps"])
+def test_a_view_that_refuses_after_writing_leaves_nothing_behind_unless_it_says_so(app, engine, browser, end):
+    from proapp.db.models import StaffUser
+    from proapp.web.guard import audience
+    from proapp.web.transactions import database, keep, now, undo
+
+    @audience("anyone")
+    def half_way():
+        database().add(StaffUser(email="x@example.org", name="x", role="nurse", language="sv", created_at=now()))
+        database().flush()
+        if end == "undoes":
+            undo()
+            return "done", 200, {"Content-Type": "text/plain"}
+        if end == "keeps":
+            keep()
+        return "not like this", 422, {"Content-Type": "text/plain"}
+
+    app.add_url_rule("/half-way", "half_way", half_way, methods=["POST"])
+    before = fingerprint(engine)
+    browser.get("/a")
+    browser.post("/half-way")
+    assert (fingerprint(engine) == before) is (end != "keeps")
+
+
+def test_a_refused_form_is_a_use_of_the_session_all_the_same(people, runtime, clock):
+    """Whoever struggles with a form is not signed out while mending it."""
+    berit = people.staff("berit")
+    berit.get("/staff/participants/new")
+    for _ in range(3):
+        clock.forward(minutes=25)
+        assert berit.post("/staff/participants/new", {"study_id": "nonsense"}).status_code == 422
+
+
 def test_a_view_that_fails_after_writing_leaves_nothing_behind(app, engine, browser):
     from proapp.db.models import StaffUser
     from proapp.web.guard import audience

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Response, flash, g, make_response, redirect, render_template, request, session, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext, ngettext
 from wtforms import PasswordField, StringField
@@ -17,7 +17,7 @@ from proapp.web.forms import Form
 from proapp.web.guard import PATIENT_COOKIE, audience, clear_session_cookie, find_patient, patient, set_session_cookie
 from proapp.web.patient import blueprint
 from proapp.web.patient.devices import DEVICE_COOKIE, device_label, forget_device, known_device, remember_device
-from proapp.web.transactions import database, now, runtime
+from proapp.web.transactions import database, keep, now, runtime, undo
 
 
 class CodeForm(Form):
@@ -76,6 +76,7 @@ def present_code() -> Any:
             now=now(),
         )
     except Refused as refusal:
+        keep()
         return _refused_code(form, refusal)
     if before is not None and before.kind == "patient":
         return _already_signed_in(form, before, person)
@@ -84,7 +85,7 @@ def present_code() -> Any:
 
 def _already_signed_in(form: CodeForm, before: Patient, person: int) -> Any:
     """One browser is one person at a time; the right code of somebody else changes nothing yet."""
-    g.undo = True
+    undo()
     if before.participant_id == person:
         return _to("patient.home")
     form.refuse(form.code, _("Somebody else is signed in on this phone. Sign out first, then enter your code."))
@@ -180,6 +181,7 @@ def give_pin() -> Any:
     try:
         opened = _choose_or_enter(who, form)
     except Refused as refusal:
+        keep()
         return _refused_pin(form, who, refusal)
     session.pop("csrf_token", None)  # a form from before the sign-in is worth nothing after it
     response = set_session_cookie(_to("patient.home"), PATIENT_COOKIE, opened.token)

@@ -19,7 +19,7 @@ from proapp.web.guard import ROLES, audience, staff
 from proapp.web.i18n import CHOSEN, LANGUAGES
 from proapp.web.staff import blueprint
 from proapp.web.staff.sentences import ROLE_NAMES, try_again, weak_password
-from proapp.web.transactions import database, now, runtime
+from proapp.web.transactions import database, keep, now, runtime
 
 log = structlog.get_logger("proapp.sign_in")
 LANGUAGE_NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so that it is found by its speakers
@@ -71,6 +71,7 @@ def change_password() -> Response:
         log.info("staff_password_changed", user_id=staff().user_id)
         flash(gettext("Your password is changed, and your other devices are signed out."))
         return _back()
+    keep()
     if isinstance(found, datetime):
         form.refuse(form.current, try_again(found))
     elif found == "wrong_password":

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from flask import g
 from flask_babel import lazy_gettext as _
 from wtforms import Field
 
@@ -91,8 +90,7 @@ def _in_words(name: str, value: object) -> str:
 
 
 def refuse(form: Form, refused: Refused) -> None:
-    """Put the sentence beside its field; nothing that this request has written so far is kept."""
-    g.undo = True
+    """Put the sentence beside its field."""
     names, _sentence = REFUSALS[refused.code]
     field: Field | None = next((form[name] for name in names if name in form), None)
     form.refuse(field, sentence(refused))

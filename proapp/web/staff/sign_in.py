@@ -27,7 +27,7 @@ from proapp.web.guard import (
 from proapp.web.staff import blueprint
 from proapp.web.staff.devices import describe
 from proapp.web.staff.sentences import try_again, weak_password
-from proapp.web.transactions import database, now, runtime
+from proapp.web.transactions import database, keep, now, runtime
 
 log = structlog.get_logger("proapp.sign_in")
 
@@ -233,6 +233,7 @@ def _signed_in(token: str, user_id: int) -> Response:
 
 def _refused(template: str, form: Form, step: Step, wrong: object, **values: object) -> Response:
     """The same page again: wrong (422), or too many tries (429 with the time at which it opens again)."""
+    keep()
     if step.retry_at is None:
         form.refuse(None, str(wrong))
         return _form(template, form, **values)
