@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
@@ -36,7 +36,7 @@ _answer: Any = Answer.__table__
 _audit: Any = AuditEvent.__table__
 _set: Any = ResponseSet.__table__
 _INSERT_ANSWER = insert(_answer).inline()  # nobody asks for the new id
-_INSERT_AUDIT = insert(_audit)
+_INSERT_AUDIT = insert(_audit).inline()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +130,11 @@ def record(
         "device_at": None,
         "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
     }
-    session.connection().execute(_INSERT_ANSWER, values)
+    connection = session.connection()
+    connection.execute(_INSERT_ANSWER, values)
     details = {"old": _plain(old), "new": _plain(new), "language": language}
     place = f"{own.id}/{step.instrument}.{step.item}"
-    head = _note(session, sitting, _entry(sitting, "answer.recorded", "answer", place, details), actor)
+    head = _note(connection, sitting, _entry(sitting, "answer.recorded", "answer", place, details), actor)
     return replace(sitting, given={**sitting.given, step: new}, head=head)
 
 
@@ -203,17 +204,14 @@ def _submit(
         "valid": is_valid(sitting),
     }
     # The condition decides between two that come at once, whatever isolation the database gives.
-    mine = session.connection().execute(
-        update(_set).where(_set.c.id == own.id, _set.c.submitted_at.is_(None)).values(**values)
-    )
+    connection = session.connection()
+    mine = connection.execute(update(_set).where(_set.c.id == own.id, _set.c.submitted_at.is_(None)).values(**values))
     if mine.rowcount == 0:
-        found = (
-            session.connection().execute(select(_set.c.receipt, _set.c.submitted_at).where(_set.c.id == own.id)).one()
-        )
+        found = connection.execute(select(_set.c.receipt, _set.c.submitted_at).where(_set.c.id == own.id)).one()
         return Receipt(found.receipt, found.submitted_at)
     facts = {name: value for name, value in values.items() if name != "submitted_at"}
     details = {"assessment": sitting.assessment_id, **facts}
-    _note(session, sitting, _entry(sitting, "response_set.submitted", "response_set", own.id, details), actor)
+    _note(connection, sitting, _entry(sitting, "response_set.submitted", "response_set", own.id, details), actor)
     return Receipt(values["receipt"], now)
 
 
@@ -273,12 +271,12 @@ def _entry(sitting: Sitting, action: str, entity: str, entity_id: int | str, det
     return Entry(action, entity, entity_id, details, site_code=sitting.site_code)
 
 
-def _note(session: Session, sitting: Sitting, entry: Entry, actor: Actor) -> tuple[int, str]:
+def _note(connection: Connection, sitting: Sitting, entry: Entry, actor: Actor) -> tuple[int, str]:
     """Append to the audit chain behind the head that was read under this sitting's lock; returns the new head."""
     if sitting.head is None:
         raise ValueError("a sitting that writes must be found with lock=True")
     seq, last_hash = sitting.head
     chain = audit.participant_chain(sitting.participant_id)
     rows = audit.chained(chain, seq, last_hash, [entry], actor=actor, now=sitting.now)
-    session.connection().execute(_INSERT_AUDIT, rows)
+    connection.execute(_INSERT_AUDIT, rows[0])
     return seq + 1, rows[0]["hash"]
