@@ -1,0 +1,155 @@
+"""One audit event for every row: each page that writes about a participant is used once, and what changed in the
+tables is compared with what the trail says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from proapp.db.models import AuditEvent, Base
+from proapp.services import audit_review
+from tests.people import PIN
+from tests.web.routes import CLINICAL, ROUTES
+
+# Signing in and out leaves events without rows about the trial; its rows are those of sessions and counted tries.
+AROUND = ("audit_event", "auth_session", "sign_in_attempt", "installation")
+READ = "patient.code_accepted"  # the code is only looked at; it is used up with the choice of the PIN
+CONTACT = {"channel": "sms", "mobile": "070-174 06 15", "email": ""}
+RANDOMISED = {"arm": "SURG", "randomized_on": "2026-11-20", "override_reason": "On paper, and the paper is lost"}
+
+
+def rows(engine: Any) -> dict[tuple[str, Any], Any]:
+    with engine.connect() as connection:
+        return {
+            (name, row[: len(table.primary_key.columns)]): row
+            for name, table in Base.metadata.tables.items()
+            if name not in AROUND
+            for row in connection.execute(select(*table.primary_key.columns, table)).all()
+        }
+
+
+def events(engine: Any) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(select(AuditEvent.__table__).order_by(AuditEvent.id)).all())
+
+
+@pytest.fixture
+def watched(engine: Any) -> Callable[[Callable[[], Any]], Counter[str]]:
+    """Do something, and hold every row that was added, changed or removed against the new events of the trail."""
+
+    def watch(act: Callable[[], Any]) -> Counter[str]:
+        before, told_before = rows(engine), len(events(engine))
+        page = act()
+        assert page.status_code in (200, 303), page.get_data(as_text=True)
+        after = rows(engine)
+        changed = Counter(name for name, key in before.keys() | after.keys() if before.get((name, key)) != after.get((name, key)))  # fmt: skip
+        told = events(engine)[told_before:]
+        written = Counter(event.entity for event in told if event.entity not in AROUND and event.action != READ)
+        assert written == changed
+        assert all(event.actor_kind in {"staff", "patient"} and event.actor_id for event in told)
+        assert all(json.loads(event.details) is not None for event in told)
+        return changed
+
+    return watch
+
+
+def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_row(watched, people, app):
+    used: set[str] = set()
+
+    def send(browser: Any, path: str, form: dict[str, Any] | None = None) -> Counter[str]:
+        used.add(app.url_map.bind("localhost").match(path.split("?")[0], method="POST")[0])
+        return watched(lambda: browser.post(path, form))
+
+    _a_day_of_the_nurse(send, people)
+    _an_afternoon_of_the_patient(send, people)
+    _a_newcomer_signs_in(send, people)
+
+    of_participants = {name for name, route in ROUTES.items() if "POST" in route.methods and (route.audience == CLINICAL or name.startswith("patient."))}  # fmt: skip
+    assert of_participants - used == set(), "these pages write; use them in this walk"
+    with people.runtime.reading() as session:
+        assert list(audit_review.faults(session)) == []
+
+
+def _a_day_of_the_nurse(send: Any, people: Any) -> None:
+    berit = people.staff("berit")
+    person = "/staff/participants/UME-007"
+    enrolled = {"site_code": "UME", "study_id": "UME-007", "consent_on": "2026-11-16", "language": "sv", **CONTACT}
+    planned = len(people.runtime.study.timepoints)
+    assert send(berit, "/staff/participants/new", enrolled) == {
+        "participant": 1,
+        "contact": 1,
+        "participant_event": 1,
+        "assessment": planned,
+    }
+    assert send(berit, f"{person}/sheet") == {"activation_code": 1}
+    assert send(berit, f"{person}/sheet") == {"activation_code": 2}  # the old one is revoked
+    assert send(berit, f"{person}/contact", {**CONTACT, "mobile": "070-174 06 16"}) == {"contact": 1}
+    assert send(berit, f"{person}/contact", {**CONTACT, "mobile": "070-174 06 16"}) == {}
+    assert send(berit, f"{person}/randomise", {**RANDOMISED, "step": "look"}) == {}
+    assert send(berit, f"{person}/randomise", {**RANDOMISED, "step": "confirm"}) == {
+        "participant_event": 1,
+        "assessment": planned,
+        "missed_reason": 1,  # the baseline was over before the enrolment
+    }
+    _correct(send, berit, person, planned)
+    assert send(berit, f"{person}/log-contact", {"method": "phone", "outcome": "no_answer"}) == {"contact_attempt": 1}
+    assert send(berit, f"{person}/postpone", {"until": "2026-11-26", "why": "Away"}) == {"contact_attempt": 1}
+    assert send(berit, f"{person}/events/pro_stop", {"effective_on": "2026-11-23"}) == {"participant_event": 1}
+    event = re.search(r"/events/(\d+)/revoke", berit.get(f"{person}/events").get_data(as_text=True))
+    assert event is not None
+    assert send(berit, f"{person}/events/{event[1]}/revoke", {"reason": "Somebody else"}) == {"participant_event": 1}
+    left = {"effective_on": "2026-11-23", "data_use": "keep"}
+    assert send(berit, f"{person}/events/trial_withdrawal", left) == {"participant_event": 1, "activation_code": 1}
+
+
+def _correct(send: Any, berit: Any, person: str, planned: int) -> None:
+    form = {"new_date": "2026-11-19", "new_time": "", "reason": "Read wrongly"}
+    assert send(berit, f"{person}/correct-randomisation", {**form, "step": "look"}) == {}
+    seen = re.search(r'name="seen"[^>]*value="(\w+)"', berit.text)
+    assert seen is not None
+    confirmed = {**form, "step": "confirm", "seen": seen[1]}
+    assert send(berit, f"{person}/correct-randomisation", confirmed) == {
+        "participant_event": 1,
+        "assessment": planned,
+    }
+
+
+def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
+    anna = people.participant("UME-001", randomized_on=date(2026, 5, 25))  # m03 was missed, m06 is open
+    berit, phone = people.staff("berit"), people.patient(anna)
+    missed, open_ = (f"/staff/assessments/{people.assessment_id(anna, code)}" for code in ("m03", "m06"))
+    assert send(berit, f"{missed}/reason", {"code": "forgot"}) == {"missed_reason": 1}
+    assert send(berit, f"{open_}/decline") == {"assessment_event": 1}
+    assert send(berit, f"{open_}/decline/undo") == {"assessment_event": 1}
+    own = f"/assessment/{people.assessment_id(anna, 'm06')}"
+    phone.get("/home")
+    assert send(phone, f"{own}/decline", {"reason": "no_time"}) == {"assessment_event": 1, "missed_reason": 1}
+    assert send(phone, f"{own}/undo-decline") == {"assessment_event": 1}
+    assert send(phone, own, {"who": "self"}) == {"response_set": 1}
+    for form in ({"answer": "2"}, {"answer": "3"}, {"do": "skip"}, {"do": "clear"}, {"answer": "1"}):
+        assert send(phone, f"{own}/c30/1", form) == {"answer": 1}
+    assert send(phone, f"{own}/c30/1", {"answer": "1"}) == {}
+    assert send(phone, f"{own}/review") == {"response_set": 1}
+    assert send(phone, f"{own}/review") == {}
+    assert send(phone, "/sign-out") == {}
+
+
+def _a_newcomer_signs_in(send: Any, people: Any) -> None:
+    people.participant("UME-003", activated=False)
+    berit, phone = people.staff("berit"), people.make_browser(people.app)
+    berit.get("/staff/participants/UME-003/sheet")
+    send(berit, "/staff/participants/UME-003/sheet")
+    code = "".join(re.findall(r"<span>([A-Z2-9]{4})</span>", berit.text))
+    phone.get("/a")
+    assert send(phone, "/a", {"code": code}) == {}
+    phone.get("/pin")
+    assert send(phone, "/pin", {"pin": PIN, "again": PIN}) == {"activation_code": 1, "patient_pin": 1}
+    phone.get("/home")
+    assert send(phone, "/forget") == {}
