@@ -74,7 +74,8 @@ def schedule(
 
     Only time points counted from randomisation are listed: the baseline opens with consent and closes with the
     randomisation itself, and events have not happened yet. The study file is --study, else PROAPP_STUDY, else the
-    example that comes with proapp. In a file of dates, blank lines and lines beginning with # are passed over.
+    example that comes with proapp. In a file of dates, blank lines and lines beginning with # are passed over, and so
+    is a first line that says randomized_on.
     """
     study = _study(study_file)
     if arm is not None and arm not in {known.code for known in study.arms}:
@@ -110,7 +111,7 @@ def _days(day: str | None, dates_file: Path | None) -> list[date]:
     return [
         _date(line.strip(), f"{dates_file}, line {number}")
         for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.strip().startswith("#")
+        if line.strip() and not line.strip().startswith("#") and (number, line.strip()) != (1, COLUMNS[0])
     ]
 
 

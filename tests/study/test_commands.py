@@ -117,6 +117,15 @@ def test_a_bad_line_is_named_and_nothing_is_printed(run, tmp_path):
     assert "m03" not in result.output
 
 
+def test_a_column_of_dates_may_have_its_name(run, tmp_path):
+    dates = tmp_path / "dates.csv"
+    dates.write_text("randomized_on\n2026-01-15\n", encoding="utf-8")
+    output = run(schedule, "--dates", dates, "--format", "csv").output
+    assert output == run(schedule, "2026-01-15", "--format", "csv").output
+    dates.write_text("2026-01-15\nrandomized_on\n", encoding="utf-8")
+    assert f'{dates}, line 2: "randomized_on" is not a date' in run(schedule, "--dates", dates).output
+
+
 def test_a_file_of_dates_that_cannot_be_read(run, tmp_path):
     result = run(schedule, "--dates", tmp_path / "none.txt")
     assert result.exit_code == 1
