@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -115,6 +116,7 @@ def remove_private(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return {name: REMOVED if _is_denied(name) else _clean(value) for name, value in event.items()}
 
 
+@lru_cache(maxsize=1024)  # the same few names on every line
 def _is_denied(name: object) -> bool:
     words = str(name).lower()
     return words not in ALLOWED and not DENIED.isdisjoint(re.split(r"[^a-z]+", words))

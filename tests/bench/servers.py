@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,29 +61,23 @@ def gunicorn(name: str, app: str, environment: dict[str, str], ready: str) -> It
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            app,
-            "--workers",
-            "2",
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--log-level",
-            "error",
-        ],
-        cwd=ROOT,
-        env={**os.environ, **environment, "PROAPP_LOG_LEVEL": "ERROR"},
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        _wait(name, process, port, ready)
-        yield Server(name, port, process)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    words = [sys.executable, "-m", "gunicorn", app, "--workers", "2", "--bind", f"127.0.0.1:{port}"]
+    # proapp logs each request, as it does at a hospital; BARE does not.
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [*words, "--log-level", "error"], cwd=ROOT, env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
+        try:
+            _wait(name, process, port, ready)
+            yield Server(name, port, process)
+        except Exception:
+            log.seek(0)
+            sys.stderr.writelines(line.decode() for line in log.readlines()[-10:])
+            raise
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
 def _wait(name: str, process: subprocess.Popen[bytes], port: int, path: str) -> None:
