@@ -30,5 +30,5 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
     if runtime is None:
         settings = settings or read_settings(os.environ)
         configure(settings.log_level)
-        runtime = build_runtime(settings)
+        runtime = build_runtime(settings, serving=True)
     return make_app(runtime)

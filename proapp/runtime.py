@@ -21,6 +21,7 @@ from proapp.db.migrate import require_head
 from proapp.db.session import make_engine, reading_sessions, require_durable, writing_sessions
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.model import Instrument
+from proapp.instruments.problems import DefinitionError, Problem
 from proapp.services.installation import require_kind
 from proapp.services.vault import Vault
 from proapp.study.load import load_study
@@ -57,25 +58,36 @@ def load_definitions(settings: Settings) -> tuple[Study, Mapping[str, Instrument
     return load_study(settings.study_file or SHIPPED_STUDY, instruments), instruments
 
 
+def _require_served(study: Study, settings: Settings) -> None:
+    """A demonstration's study file is not served to real participants: else the licence rule, which a demonstration is
+    spared, could be walked around without anybody noticing."""
+    if study.demo and not settings.demo:
+        sentence = (
+            "this study file is marked as a demonstration and is not served to real participants; name the "
+            "protocol's own with PROAPP_STUDY (docs/study-file.md), or set PROAPP_DEMO=1 for a database without any"
+        )
+        raise DefinitionError([Problem((settings.study_file or SHIPPED_STUDY).name, "demo", sentence)])
+
+
 def build_runtime(
     settings: Settings,
     *,
     clock: Clock | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     check_database: bool = True,
+    serving: bool = False,
 ) -> Runtime:
-    """Everything ready to serve, or an error that says what to mend.
+    """Everything ready, or an error that says what to mend. `serving`: patients and staff will meet it.
 
     Raises DefinitionError (study or packs faulty), UnsafeDatabase (not durable, not at the head of the migrations, or
     demonstration and real data about to mix).
     """
     study, instruments = load_definitions(settings)
+    if serving:
+        _require_served(study, settings)
     engine = make_engine(settings.database_url)
     if check_database:
-        require_durable(engine)
-        require_head(engine)
-        with reading_sessions(engine)() as session:
-            require_kind(session, demo=settings.demo)
+        _check(engine, settings)
     return Runtime(
         settings=settings,
         study=study,
@@ -84,6 +96,17 @@ def build_runtime(
         clock=clock or _clock(settings, ZoneInfo(study.time_zone)),
         vault=Vault(settings.secret_key, settings.contact_keys, random_bytes),
     )
+
+
+def _check(engine: Engine, settings: Settings) -> None:
+    try:
+        require_durable(engine)
+        require_head(engine)
+        with reading_sessions(engine)() as session:
+            require_kind(session, demo=settings.demo)
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _clock(settings: Settings, zone: ZoneInfo) -> Clock:

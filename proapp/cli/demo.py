@@ -40,7 +40,9 @@ def demo(today: datetime | None, participants: int, seed: int, no_serve: bool, p
         if not no_serve:
             serve.require_free(port)
         _make(chosen)
-        if not no_serve:
+        if no_serve:
+            _tell(chosen)
+        else:
             with serve.serving(port, serve.child_environment(chosen.environment())) as served:
                 _tell(chosen)
                 raise SystemExit(served.stay())

@@ -15,7 +15,7 @@ from proapp.cli.support import open_runtime
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes that serve.")
 def run(bind: str, workers: int) -> None:
     """Serve the web face. Run `proapp worker` beside it, and a proxy with TLS in front (docs/operations.md)."""
-    with open_runtime():
+    with open_runtime(serving=True):
         pass  # says in sentences what is wrong, before gunicorn says it in tracebacks
     os.execv(sys.executable, gunicorn(bind, workers))  # noqa: S606 - our own interpreter with a fixed list of words
 

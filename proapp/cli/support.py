@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_runtime(*, check_database: bool = True, settings: Settings | None = None) -> Iterator[Runtime]:
-    """A runtime built from the environment (or from `settings`), closed afterwards.
+def open_runtime(
+    *, check_database: bool = True, settings: Settings | None = None, serving: bool = False
+) -> Iterator[Runtime]:
+    """A runtime built from the environment (or from `settings`), closed afterwards. `serving`: people will meet it.
 
     Faulty settings, faulty files, an unsafe or unreachable database end the command with their sentences and status 1.
     """
@@ -29,7 +31,8 @@ def open_runtime(*, check_database: bool = True, settings: Settings | None = Non
     from proapp.runtime import build_runtime
 
     try:
-        runtime = build_runtime(settings or read_settings(os.environ), check_database=check_database)
+        settings = settings or read_settings(os.environ)
+        runtime = build_runtime(settings, check_database=check_database, serving=serving)
     except SettingsError as error:
         raise click.ClickException("\n".join(["the settings need attention:", *error.problems])) from error
     except DefinitionError as error:
