@@ -14,6 +14,7 @@ from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.sweep import Report, last_run, sweep
 from proapp.study.schedule import window
+from tests.crowd import crowd
 from tests.people import People
 
 RANDOMIZED = date(2026, 1, 15)
@@ -206,6 +207,21 @@ def test_the_number_of_statements_does_not_grow_with_the_participants(runtime: A
     for number in range(4, 60):
         begun(people, f"UME-{number:03}")
     assert _statements(runtime, before) == few <= 6
+
+
+def test_a_round_takes_as_many_statements_among_two_thousand_as_among_twenty(
+    runtime: Any, people: People, end: datetime
+):
+    """One that is still open and one to be submitted, both times."""
+    swept(runtime, end - timedelta(hours=1))
+    counts = []
+    for number, others in ((1, range(1001, 1021)), (2, range(2001, 3981))):
+        crowd(runtime, others)
+        begun(people, f"UME-{number:03}")
+        counts.append((_statements(runtime, end - timedelta(minutes=30)), _statements(runtime, end)))
+    assert counts[0] == counts[1]
+    with runtime.reading() as session:
+        assert session.scalar(select(func.count()).where(ResponseSet.auto_submitted)) == 2
 
 
 def test_each_row_acted_on_costs_the_same(runtime: Any, people: People, end: datetime):
