@@ -24,13 +24,6 @@ def shifted_clock(today: date, zone: ZoneInfo) -> Clock:
     return lambda: datetime.now(UTC) + shift
 
 
-def frozen_clock(moment: datetime) -> Clock:
-    """A clock that stands still; for `--as-of` and for tests. `moment` must be aware."""
-    if moment.tzinfo is None:
-        raise ValueError("a clock needs a moment with a time zone")
-    return lambda: moment.astimezone(UTC)
-
-
 def local_date(moment: datetime, zone: ZoneInfo) -> date:
     """The calendar day on which `moment` (aware) falls in `zone`."""
     return moment.astimezone(zone).date()

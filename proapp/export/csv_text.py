@@ -17,17 +17,11 @@ from proapp.export.columns import Cell, Table, Type
 
 _FIRST = frozenset("'=+-@\t\r")
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def guard(text: str) -> str:
     """`text` so that no spreadsheet takes it for a formula."""
     return f"'{text}" if text[:1] in _FIRST and _FORMULA.match(text) else text
-
-
-def unguard(text: str) -> str:
-    """What `guard` was given."""
-    return text[1:] if _GUARDED.match(text) else text
 
 
 def instant(moment: datetime) -> str:

@@ -93,13 +93,6 @@ def written(mobile: str | None) -> str:
     return phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL if home else PhoneNumberFormat.INTERNATIONAL)
 
 
-def masked(details: ContactDetails) -> ContactDetails:
-    """Enough to recognise and too little to use: the last two digits, the first sign and the ending of the address."""
-    mobile = details.mobile and f"••• {details.mobile[-2:]}"
-    email = details.email and f"{details.email[0]}•••@•••.{details.email.rpartition('.')[2]}"
-    return ContactDetails(details.channel, mobile, email)
-
-
 def read(
     session: Session, *, vault: Vault, study_id: str, sites: frozenset[str] | None, actor: Actor
 ) -> ContactDetails:

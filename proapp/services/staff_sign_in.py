@@ -122,10 +122,6 @@ def may_set_up(session: Session, *, user_id: int, now: datetime) -> bool:
     )
 
 
-def has_chosen_password(session: Session, *, user_id: int) -> bool:
-    return _user(session, user_id).password_hash is not None
-
-
 def choose_password(
     session: Session, vault: Vault, *, who: Staff, password: str, study_code: str, now: datetime
 ) -> str | None:

@@ -124,12 +124,6 @@ def _anchor_date(timepoint: TimePoint, anchors: Anchors) -> date | None:
             return None
 
 
-def already_closed(planned: Window, *, today: date) -> bool:
-    """True if the window (with its grace) was over before `today`: nobody could have been asked, which is the system's
-    reason `registered_after_window` and never the patient's fault."""
-    return planned.late_until is not None and planned.late_until < today
-
-
 def open_instant(day: date, zone: tzinfo) -> datetime:
     """00:00 local time of `day`, in UTC; where the clock skips midnight, the moment it does so."""
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)

@@ -129,12 +129,6 @@ def test_a_letter_needs_neither_number_nor_address():
     assert contacts.checked("letter", "", "") == ContactDetails("letter")
 
 
-def test_masked_details_cannot_be_used():
-    masked = contacts.masked(ContactDetails("sms", E164, EMAIL))
-    assert (masked.mobile, masked.email) == ("••• 55", "a•••@•••.se")
-    assert contacts.masked(ContactDetails("letter")) == ContactDetails("letter")
-
-
 def test_numbers_are_written_as_people_write_them():
     assert contacts.written(E164) == "070-174 06 55"
     assert contacts.written("+4741234567") == "+47 41 23 45 67"

@@ -13,7 +13,6 @@ from proapp.study.schedule import (
     Anchors,
     PlannedAssessment,
     add_months,
-    already_closed,
     close_instant,
     hours_in,
     is_clamped,
@@ -138,13 +137,6 @@ def test_windows_of_the_shipped_study_never_overlap(breclim2, randomized):
     planned = plan(breclim2, Anchors(randomized, randomized, "ONC"))
     for earlier, later in zip(planned[1:], planned[2:], strict=False):
         assert earlier.late_until < later.opens_on
-
-
-def test_a_window_over_before_it_was_registered_is_known_as_such(small):
-    planned = window(small.timepoint("m03"), date(2025, 11, 30))
-    assert not already_closed(planned, today=date(2026, 4, 11))
-    assert already_closed(planned, today=date(2026, 4, 12))
-    assert not already_closed(PlannedAssessment("op1"), today=date(2026, 4, 12))
 
 
 def test_a_day_opens_and_closes_at_local_midnight():
