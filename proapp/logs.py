@@ -123,10 +123,12 @@ def _is_denied(name: object) -> bool:
 
 
 def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LOOKS_PRIVATE.sub(REMOVED, value)
+    if isinstance(value, int | float | bool) or value is None:
+        return value
     if isinstance(value, Mapping):
         return {str(name): REMOVED if _is_denied(name) else _clean(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(inner) for inner in value]
-    if isinstance(value, int | float | bool) or value is None:
-        return value
     return _LOOKS_PRIVATE.sub(REMOVED, str(value))

@@ -134,7 +134,7 @@ class Sitting:
     def is_asked(self, step: Step) -> bool:
         return self.applicability(step.instrument)[step.item] == "asked"
 
-    @property
+    @cached_property
     def _route(self) -> Route:
         return route(self.instruments)
 
@@ -151,10 +151,9 @@ class Sitting:
     @cached_property
     def answered(self) -> int:
         """Items that hold an answer which counts (an answer behind a closed gate is kept, but does not count)."""
-        return sum(
-            given.kind == "answered" and self.applicability(step.instrument)[step.item] != "not_applicable"
-            for step, given in self.given.items()
-        )
+        answers = [step for step, given in self.given.items() if given.kind == "answered"]
+        asked = {one.code: self.applicability(one.code) for one in self.instruments}
+        return len([None for code, item in answers if code in asked and asked[code][item] != "not_applicable"])
 
     def place(self, step: Step) -> tuple[int, int, int]:
         """(part, position in the part, place in all), each counted from 0. Raises NotFound."""

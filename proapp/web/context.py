@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 from flask_babel import format_date
 
+from proapp.runtime import Runtime
 from proapp.web.guard import find_patient, find_staff
 from proapp.web.i18n import LANGUAGES, language, sentences
 from proapp.web.transactions import runtime, today
 
 
 def init_app(app: Flask) -> None:
-    app.context_processor(_values)
+    app.jinja_env.globals.update(_always(app.extensions["proapp"]))
+    app.context_processor(_in_language)
     app.add_template_filter(day, "day")
     app.add_template_filter(day_with_weekday, "weekday")
     app.add_template_filter(moment, "moment")
@@ -23,18 +25,20 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(in_language, "in_language")
 
 
-def _values() -> dict[str, Any]:
-    words = sentences()
+def _always(runtime: Runtime) -> dict[str, Any]:
     return {
-        "study": runtime().study,
-        "settings_demo": runtime().settings.demo,
+        "study": runtime.study,
+        "settings_demo": runtime.settings.demo,
         "today_is": today,
         "languages": LANGUAGES,
         "find_patient": find_patient,
         "find_staff": find_staff,
-        "_": words.say,
-        "language": words.code,
     }
+
+
+def _in_language() -> dict[str, Any]:
+    words = sentences()
+    return {"_": words.say, "language": words.code}
 
 
 def day(value: date | None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, session, url_for
+from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
@@ -89,14 +90,15 @@ def _head() -> str:
     return head_revision()
 
 
-@blueprint.app_context_processor
-def frame() -> dict[str, Any]:
+@blueprint.record_once
+def frame(state: BlueprintSetupState) -> None:
     """What the frame of a patient's page needs."""
-    return {
-        "offered_languages": [code for code in LANGUAGES if code in runtime().study.languages],
-        "language_names": NAMES,
-        "idle_seconds": int(LIMITS["patient"].idle.total_seconds()),
-    }
+    study = state.app.extensions["proapp"].study
+    state.app.jinja_env.globals.update(
+        offered_languages=[code for code in LANGUAGES if code in study.languages],
+        language_names=NAMES,
+        idle_seconds=int(LIMITS["patient"].idle.total_seconds()),
+    )
 
 
 @blueprint.app_template_filter()
