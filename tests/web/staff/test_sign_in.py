@@ -187,6 +187,22 @@ def test_what_was_typed_is_kept_but_never_the_password(browser, set_up):
     assert "wrong wrong wrong" not in browser.text
 
 
+def test_an_address_that_nobody_has_gets_the_same_answer_as_a_wrong_password(browsers, set_up):
+    """Status, headers, cookies and body, at each of the tries and when there have been too many."""
+    set_up()
+    stranger, somebody = browsers(), browsers()
+    for _ in range(7):
+        told = []
+        for browser, email in ((somebody, EMAIL), (stranger, "nobody@example.org")):
+            browser.get("/staff/sign-in")
+            page = browser.post("/staff/sign-in", {"email": email, "password": "wrong wrong wrong"})
+            headers = {name for name, _ in page.headers} | {page.headers.get("Retry-After")}
+            body = re.sub(r'name="csrf_token"[^>]*>', "", browser.text).replace(email, "…")
+            told.append((page.status_code, headers, [line.split("=")[0] for line in cookies(page)], body))
+        assert told[0] == told[1]
+    assert told[0][0] == 429
+
+
 def test_too_many_tries_answer_429_with_the_time_and_are_kept_in_the_database(runtime, browser, clock):
     browser.get("/staff/sign-in")
     for _ in range(5):
