@@ -157,9 +157,11 @@ def _asked_again_on(task: Task, *, overdue: bool) -> date:
 
 
 def _about_participant(case: Case, *, today: date) -> Iterator[WorkItem]:
-    """Rows about a participant who is asked something now or later, but cannot be reached or has never signed in."""
+    """Rows about a participant who is asked something now or later, but cannot be reached or has never signed in. They
+    keep quiet while a later day was agreed about a questionnaire: the same call under another name is no new reason."""
     ahead = any(is_waiting(task.state) or task.state.shown in ("upcoming", "unscheduled") for task in case.tasks)
-    if not ahead or (case.next_on is not None and today < case.next_on):
+    agreed = any(is_waiting(task.state) and _is_hidden(task, today=today) for task in case.tasks)
+    if not ahead or agreed or (case.next_on is not None and today < case.next_on):
         return
     if not case.has_channel:
         yield _item("no_channel", case)

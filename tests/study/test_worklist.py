@@ -113,6 +113,14 @@ def test_not_activated_three_days_after_enrolment(ask, small):
     assert ask(waiting._replace(enrolled_on=TODAY - days(3), next_on=TODAY + days(1))) == []
 
 
+def test_a_later_day_agreed_about_a_questionnaire_is_no_call_about_the_code(ask, small):
+    agreed = task(small, next_on=TODAY + days(2))
+    waiting = Case(1, TODAY - days(9), activated=False, has_channel=True, tasks=(agreed,))
+    assert ask(waiting) == []
+    due_again = waiting._replace(tasks=(agreed._replace(next_on=TODAY),))
+    assert [reason for _, reason in ask(due_again)] != []
+
+
 def test_a_missed_assessment_needs_its_reason_and_keeps_needing_it(ask, small):
     missed = task(small, target=60, closes=-20)
     assert ask(case(missed)) == [(8, "reason_needed")]
