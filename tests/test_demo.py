@@ -139,7 +139,7 @@ def test_the_trail_is_whole_and_in_order_of_time(runtime: Runtime):
         ("response_set", "response_set", "response_set.started"),
         ("answer", "answer", "answer.recorded"),
         ("assessment_event", "assessment_event", "assessment.%"),
-        ("missed_reason", "missed_reason", "reason.recorded"),
+        ("missed_reason", "missed_reason", "missed_reason.recorded"),
         ("contact_attempt", "contact_attempt", "contact.logged"),
         ("staff_user", "staff_user", "user.added"),
         ("study_version", "study_version", "study.recorded"),

@@ -360,7 +360,7 @@ class Recorder:
             recorded_by_id=by,
         )
         told = {"assessment": timepoint, "code": code, **flags, "source": source, "previous": None}
-        return Entry("reason.recorded", "missed_reason", id_, {"study_id": person.study_id, **told})
+        return Entry("missed_reason.recorded", "missed_reason", id_, {"study_id": person.study_id, **told})
 
     def _contacted(self, person: Person, step: steps.Contacted) -> None:
         assessment = person.plan[step.timepoint].id if step.timepoint else None

@@ -172,7 +172,7 @@ def test_the_history_speaks_in_sentences_and_shows_unknown_actions_by_their_code
     for sentence in (
         "Participant enrolled", "Contact details changed: mobile number, e-mail address", "Recorded: Randomisation, 1 June 2026",
         "3 months: reason recorded, Felt too ill", "3 months: sent, 70 answers",
-        "3 months: moved from 2026-08-18 – 2026-09-29 to no date", "thing.done", "Because", "Berit, nurse",
+        "3 months: moved from 18 August 2026 – 29 September 2026 to no date", "thing.done", "Because", "Berit, nurse",
     ):  # fmt: skip
         assert sentence in shown
     assert "answer.recorded" not in shown

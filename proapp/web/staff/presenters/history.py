@@ -146,15 +146,18 @@ def _moved(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Backgr
         why = str(words.NOT_EXPECTED.get(cancelled, cancelled))
         return gettext("%(timepoint)s: no longer asked for, %(why)s", timepoint=label, why=why)
     old, new = _window(details.get("old")), _window(details.get("new"))
+    if new and not old:
+        return gettext("%(timepoint)s: dates set, %(dates)s", timepoint=label, dates=new)
     none = gettext("no date")
     return gettext("%(timepoint)s: moved from %(old)s to %(new)s", timepoint=label, old=old or none, new=new or none)
 
 
 def _window(dates: Any) -> str:
-    """2027-03-01 – 2027-04-28, as the trail keeps it."""
+    """1 March 2027 – 28 April 2027; the baseline has no last day until the randomisation gives it one."""
     if not isinstance(dates, Mapping) or not dates.get("opens_on"):
         return ""
-    return f"{dates['opens_on']} – {dates.get('closes_on') or ''}"
+    opens, closes = (day(date.fromisoformat(one)) if one else "" for one in (dates["opens_on"], dates.get("closes_on")))
+    return f"{opens} – {closes}" if closes else gettext("from %(day)s", day=opens)
 
 
 def _submitted(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
