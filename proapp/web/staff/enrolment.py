@@ -55,13 +55,14 @@ def page(template: str, form: Form, **values: Any) -> Response:
 @audience(*CLINICAL)
 def enrol() -> Response:
     form = EnrolForm(data={"language": runtime().study.languages[0], "channel": "sms"})
+    # Asked for first: an enrolment that is refused has taken its number until the request ends.
+    free = enrolling.suggestions(database(), study=runtime().study, sites=staff().sites)
     if form.validate_on_submit() and _enrolled(form):
         study_id = enrolling.as_written(runtime().study, form.study_id.data or "")
         flash(
             gettext("%(study_id)s is enrolled. Now make the sheet that the participant takes home.", study_id=study_id)
         )
         return make_response(redirect(url_for("staff.sheet", study_id=study_id), code=303))
-    free = enrolling.suggestions(database(), study=runtime().study, sites=staff().sites)
     return page("staff/enrol.html", form, free=free)
 
 

@@ -120,6 +120,10 @@ class EnrolForm(ReachableForm):
         if self.site_code.data:
             _ask(lambda: enrolling.check_study_id(runtime().study, field.data, self.site_code.data))
 
+    def validate_consent_on(self, field: Day) -> None:
+        if field.data and field.data > today():
+            raise ValidationError(sentence(Refused("date_in_future")))
+
     def validate_old_consent(self, field: BooleanField) -> None:
         given = self.consent_on.data
         if given and given < today() - OLD_CONSENT and not field.data:
