@@ -29,7 +29,7 @@ DEFINITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "The definitions follow the published guidance in our reading of it.",
         ),
         "sv": (
-            "Population: alla som har lottats till armen, och samtyckt till frågeformulären, till och med brytdatum.",
+            "Population: alla som har randomiserats till armen och samtyckt till frågeformulären, t.o.m. brytdatum.",
             "Svarsfrekvens (completion rate): andelen godtagna, giltiga svar bland de mättillfällen som var förväntade "
             "och vars svarsfönster är stängt (eller som har skickats in). Den beskriver dem som fortfarande deltar i "
             "frågeformulären: död, återtaget deltagande och avslutade frågeformulär före måldatum lämnar nämnaren; "
