@@ -177,9 +177,8 @@ def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -
 
     May be interrupted and repeated: rows already under the newest key are left alone. Raises vault.CannotOpen.
     """
-    newest = vault.seal({}, bound_to="")[:5]  # the vault writes its version and the key's mark in front
     rows = session.execute(select(Contact, Participant.site_code).join(Participant)).all()
-    old = [(row, site_code) for row, site_code in rows if row.sealed[:5] != newest]
+    old = [(row, site_code) for row, site_code in rows if not vault.is_newest(row.sealed)]
     for row, site_code in old:
         row.sealed = _sealed(vault, row.participant_id, _opened(vault, row))
         session.flush()

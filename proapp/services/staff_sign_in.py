@@ -267,6 +267,17 @@ def _spend_step(session: Session, vault: Vault, user: StaffUser, typed: str, now
     return False
 
 
+def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -> int:
+    """Seal every second factor anew that is not under the newest key; returns how many. Raises vault.CannotOpen."""
+    users = session.scalars(select(StaffUser).where(StaffUser.totp_sealed.is_not(None)).order_by(StaffUser.id)).all()
+    old = [user for user in users if not vault.is_newest(user.totp_sealed or b"")]
+    for user in old:
+        user.totp_sealed = vault.seal({"secret": _secret(vault, user)}, bound_to=_place(user.id))
+        session.flush()
+        audit.record(session, Entry("user.resealed", "staff_user", user.id, {}), actor=actor, now=now)
+    return len(old)
+
+
 def _secret(vault: Vault, user: StaffUser) -> str:
     assert user.totp_sealed is not None
     return str(vault.open(user.totp_sealed, bound_to=_place(user.id))["secret"])

@@ -28,7 +28,7 @@ from proapp.db.models import (
     ResponseSet,
 )
 from proapp.instruments.model import Instrument
-from proapp.services import answering
+from proapp.services import answering, throttle
 from proapp.services.audit import WORKER, Actor
 from proapp.services.sitting import OWN_MODES
 from proapp.services.vault import Vault
@@ -93,7 +93,7 @@ def sweep(
 
     What has run out is decided at `as_of` (default `now`); what is written is dated `now`. Three statements when there
     is something to look at, one when not, and those of the submission for each row acted on; the last portion also
-    notes when the sweep was done. A dry run writes nothing.
+    forgets old tries to sign in and notes when the sweep was done. A dry run writes nothing.
     """
     as_of = as_of or now
     rows = session.execute(_candidates(as_of, after, portion, lock=not dry_run)).all()
@@ -120,6 +120,7 @@ def sweep(
             submitted.append(found)
     last = rows[-1].set_id if len(rows) == portion else None
     if last is None and not dry_run:
+        throttle.forget(session, now=now)
         _note_run(session, now)
     return Report(tuple(submitted), tuple(failed), last)
 

@@ -25,6 +25,9 @@ CODE_LENGTH = 12  # 59 bits
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
 
+_VERSION = b"\x01"
+
+
 class CannotOpen(Exception):
     """The sealed value was made with a key that is not among the configured ones, or was altered."""
 
@@ -47,12 +50,12 @@ class Vault:
         """Encrypt with AES-256-GCM under the newest key, bound to its place so that rows cannot be swapped."""
         nonce = self._random(12)
         text = json.dumps(plain, sort_keys=True, ensure_ascii=False).encode()
-        return b"\x01" + _key_id(self._keys[0]) + nonce + AESGCM(self._keys[0]).encrypt(nonce, text, bound_to.encode())
+        return _VERSION + _key_id(self._keys[0]) + nonce + AESGCM(self._keys[0]).encrypt(nonce, text, bound_to.encode())
 
     def open(self, sealed: bytes, *, bound_to: str) -> dict[str, Any]:
         """Raises CannotOpen."""
         for key in self._keys:
-            if _key_id(key) == sealed[1:5]:
+            if sealed[:5] == _VERSION + _key_id(key):
                 try:
                     plain: dict[str, Any] = json.loads(
                         AESGCM(key).decrypt(sealed[5:17], sealed[17:], bound_to.encode())
@@ -61,6 +64,10 @@ class Vault:
                     raise CannotOpen(bound_to) from error
                 return plain
         raise CannotOpen(bound_to)
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether `sealed` was made under the newest key."""
+        return sealed[:5] == _VERSION + _key_id(self._keys[0])
 
     # keyed hashes: equal values can be found again, nobody without the key can try values
 

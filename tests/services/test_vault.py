@@ -39,9 +39,6 @@ def test_a_sealed_value_cannot_be_moved_to_another_row(vault):
 def test_a_changed_byte_is_noticed(vault, position):
     sealed = bytearray(vault.seal({"a": 1}, bound_to="x"))
     sealed[position] ^= 1
-    if position == 0:
-        assert vault.open(bytes(sealed), bound_to="x") == {"a": 1}  # the version byte decides nothing yet
-        return
     with pytest.raises(CannotOpen):
         vault.open(bytes(sealed), bound_to="x")
 

@@ -27,6 +27,7 @@ ACTIONS: dict[str, Any] = {
     "contact.logged": _("Contact logged"),
     "contact.recorded": _("Contact data recorded"),
     "contact.resealed": _("Contact data encrypted anew"),
+    "user.resealed": _("Second factor encrypted anew"),
     "event.recorded": _("Event recorded"),
     "export.created": _("Data exported"),
     "installation.marked": _("Installation marked"),

@@ -69,7 +69,7 @@ class PostponeForm(Form):
 def log_contact(study_id: str) -> Response | tuple[str, int] | str:
     member, about = _whom(study_id)
     form = ContactForm()
-    if request.method == "GET":
+    if request.method != "POST":
         form.next_on.data = contact_log.suggested_next(about, today=today()) if _waits(about) else None
         return _contact_page(form, member, about)
     if form.validate_on_submit():
@@ -97,7 +97,7 @@ def log_contact(study_id: str) -> Response | tuple[str, int] | str:
 def postpone(study_id: str) -> Response | tuple[str, int] | str:
     member, about = _whom(study_id)
     form = PostponeForm()
-    if request.method == "GET":
+    if request.method != "POST":
         form.until.data = contact_log.suggested_next(about, today=today())
         return _postpone_page(form, member, about)
     if form.validate_on_submit() and form.until.data is not None:

@@ -77,7 +77,7 @@ class EarlierRow:
 @blueprint.route("/export", methods=["GET", "POST"])
 @audience("statistician", "coordinator")
 def exports() -> Response:
-    if request.method == "GET":
+    if request.method != "POST":
         form = CutOffFilter(request.args if "cutoff" in request.args else None, data={"cutoff": today()})
         return _page(form, status=200 if form.validate() else 422)
     form = ExportForm()

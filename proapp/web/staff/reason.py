@@ -72,7 +72,7 @@ class RefusalForm(Form):
 @audience(*WRITERS)
 def reason(assessment_id: int) -> Response | tuple[str, int] | str:
     form = ReasonForm()
-    if request.method == "GET":
+    if request.method != "POST":
         return _page(form, assessment_id)
     if form.validate_on_submit():
         try:
