@@ -17,7 +17,7 @@ from proapp.web.staff import blueprint
 
 # endpoint, label, and the other endpoints that lie below it.
 PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
-    ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason"})),
+    ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason", "staff.decline"})),
     (
         "staff.participants",
         lazy_gettext("Participants"),
@@ -29,6 +29,8 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
                 "staff.sheet",
                 "staff.contact",
                 "staff.events",
+                "staff.record_event",
+                "staff.revoke_event",
                 "staff.correct_randomisation",
                 "staff.log_contact",
             }
@@ -37,7 +39,7 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
     ("staff.compliance", lazy_gettext("Compliance"), frozenset()),
     ("staff.exports", lazy_gettext("Export"), frozenset()),
     ("staff.audit", lazy_gettext("Audit"), frozenset()),
-    ("staff.users", lazy_gettext("Users"), frozenset()),
+    ("staff.users", lazy_gettext("Users"), frozenset({"staff.invite", "staff.user"})),
     ("staff.study_page", lazy_gettext("Study"), frozenset()),
 )
 

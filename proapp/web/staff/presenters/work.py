@@ -279,11 +279,12 @@ class Tab:
 
 def tabs(found: Work, *, site: str | None, wanted: str | None) -> list[Tab]:
     """Everything, and the three counts; each leads to its rows and keeps the site."""
+    lacking = ngettext("reason to record", "reasons to record", found.reasons)
     choices = (
         (None, found.total, gettext("all"), ""),
         (CALLS, found.calls, gettext("to contact"), ""),
         (CLOSING, found.closing, gettext("closing within 2 working days"), "urgent" if found.closing else ""),
-        (REASONS, found.reasons, gettext("reason to record"), "lacking" if found.reasons else ""),
+        (REASONS, found.reasons, lacking, "lacking" if found.reasons else ""),
     )
     return [
         Tab(count, label, url_for("staff.work", site=site, reason=code), css, wanted == code)
