@@ -11,14 +11,14 @@ from flask_babel import ngettext
 
 from proapp.instruments.answers import Given, InvalidAnswer
 from proapp.services import answering, declining
-from proapp.services.errors import Overtaken, Refused
+from proapp.services.errors import Refused
 from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import CHOSEN, language
 from proapp.web.patient import blueprint, home, presenters
-from proapp.web.transactions import database, looking, now, runtime, start_over
+from proapp.web.transactions import database, now, runtime
 
 
 def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
@@ -31,19 +31,6 @@ def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
         assessment_id=assessment_id,
         now=now(),
         lock=lock,
-    )
-
-
-def _sitting_to_write(assessment_id: int) -> Sitting:
-    """As `_sitting`, looked up before this request's turn to write; the database tells if that was too early."""
-    return answering.find_sitting(
-        looking(),
-        study=runtime().study,
-        instruments=runtime().instruments,
-        participant_id=patient().participant_id,
-        assessment_id=assessment_id,
-        now=now(),
-        to_write=True,
     )
 
 
@@ -199,14 +186,7 @@ def _after(sitting: Sitting, step: Step) -> str:
 @audience("patient")
 def answer(assessment_id: int, instrument: str, item: int) -> Any:
     """Save what was done with one item, then go where the button says."""
-    try:
-        return _answer(_sitting_to_write(assessment_id), instrument, item)
-    except Overtaken:
-        start_over()
-        return _answer(_sitting(assessment_id, lock=True), instrument, item)
-
-
-def _answer(sitting: Sitting, instrument: str, item: int) -> Any:
+    sitting = _sitting(assessment_id, lock=True)
     step = sitting.step(instrument, item)
     act, raw = request.form.get("do", ""), request.form.get("answer")
     new_language = request.form.get("language", "")
