@@ -157,7 +157,7 @@ def _window(dates: Any) -> str:
     if not isinstance(dates, Mapping) or not dates.get("opens_on"):
         return ""
     opens, closes = (day(date.fromisoformat(one)) if one else "" for one in (dates["opens_on"], dates.get("closes_on")))
-    return f"{opens} – {closes}" if closes else gettext("from %(day)s", day=opens)
+    return f"{opens} – {closes}" if closes else gettext("%(day)s onwards", day=opens)
 
 
 def _submitted(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
