@@ -8,6 +8,7 @@ can forge a line.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -44,7 +45,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     """Send our log lines and those of libraries to `stream` (standard error). Safe to call again."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _Lines(
             foreign_pre_chain=[*_common()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -73,6 +74,25 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+class _Lines(structlog.stdlib.ProcessorFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: str | None = getattr(record, "line", None)
+        return super().format(record) if line is None else line
+
+
+def say_finished(logger: logging.Logger, event: str, **fields: str | int | float) -> None:
+    """A line about every request, at a tenth of the cost: neither searched for private things nor joined by context.
+
+    Only for fields whose every possible value is our own word or number.
+    """
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    time = system_clock().isoformat(timespec="milliseconds")
+    line = json.dumps({"event": event, **fields, "logger": logger.name, "level": "info", "time": time})
+    extra = {"line": line}
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, event, (), None, extra=extra))
 
 
 def _common() -> list[Processor]:

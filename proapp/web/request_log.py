@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from time import perf_counter
 
 import structlog
 from flask import Flask, Response, g, request
 
+from proapp.logs import say_finished
+
 log = structlog.get_logger("proapp.web")
+ready = logging.getLogger("proapp.web")
 
 
 def init_app(app: Flask) -> None:
@@ -28,13 +32,12 @@ def _say(response: Response) -> Response:
     began = g.get("request_began")
     if began is None or request.endpoint == "static":
         return response
-    log.info(
-        "request",
-        method=request.method,
-        endpoint=request.endpoint,
-        status=response.status_code,
-        ms=round((perf_counter() - began) * 1000, 1),
-    )
+    ms = round((perf_counter() - began) * 1000, 1)
+    if request.endpoint is None:  # nothing of ours answers here, and the method may be any word somebody sent
+        log.info("request", method=request.method, endpoint=None, status=response.status_code, ms=ms)
+    else:
+        fields = {"method": request.method, "endpoint": request.endpoint, "status": response.status_code, "ms": ms}
+        say_finished(ready, "request", request_id=g.request_id, **fields)
     response.headers["X-Request-ID"] = g.request_id
     return response
 

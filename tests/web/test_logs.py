@@ -57,6 +57,13 @@ def test_a_request_id_from_outside_is_not_taken(lines, browser):
     assert "forged" not in "".join(lines())
 
 
+@pytest.mark.parametrize("address", ["/a", "/nowhere"])
+def test_a_method_somebody_made_up_is_searched_like_anything_typed(lines, app, address):
+    app.test_client().open(address, method="CANARY@EXAMPLE.ORG")
+    assert any('"event": "request"' in line for line in lines())
+    assert "CANARY" not in "".join(lines())
+
+
 def test_what_people_type_is_in_no_line(lines, people, runtime, browsers):
     """A walk through the forms of everybody, right and wrong, with canaries in every field."""
     stranger = browsers()
