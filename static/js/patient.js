@@ -1,8 +1,9 @@
 // Conveniences of the patient's pages. Every page does its whole job without them.
 
 // The printed code travels behind "#", where no server log sees it: put it into its field, and out of the address bar.
-const printed = decodeURIComponent(location.hash.slice(1));
-if (/^[A-Za-z0-9 -]{12,20}$/.test(printed)) {
+function takePrintedCode() {
+  const printed = decodeURIComponent(location.hash.slice(1));
+  if (!/^[A-Za-z0-9 -]{12,20}$/.test(printed)) return;
   const field = document.querySelector("[data-code]");
   const elsewhere = document.querySelector("[data-code-page]");
   if (field) {
@@ -12,6 +13,8 @@ if (/^[A-Za-z0-9 -]{12,20}$/.test(printed)) {
     location.replace(`${elsewhere.dataset.codePage}#${printed}`);
   }
 }
+takePrintedCode();
+addEventListener("hashchange", takePrintedCode); // a second sheet scanned while the page is open
 
 function grouped(text) {
   const signs = text.toUpperCase().replace(/[^A-Z0-9]/g, "");
