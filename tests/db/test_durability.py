@@ -51,7 +51,7 @@ def startable(settings, engine, monkeypatch):
     with writing_sessions(engine).begin() as session:
         mark(session, demo=True)
     settings = replace(settings, demo=True)
-    create_app(settings)
+    create_app(settings).extensions["proapp"].close()
     return settings
 
 

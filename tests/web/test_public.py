@@ -66,6 +66,7 @@ def test_health_is_well_when_answers_can_be_saved(browser: Any) -> None:
     assert page.get_json()["status"] == "ok"
 
 
+@pytest.mark.alters_database
 def test_health_fails_when_the_migrations_are_behind(browser: Any, runtime: Any) -> None:
     with runtime.writing.begin() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))

@@ -1,11 +1,10 @@
-"""The web face does not start on what would harm: a demonstration's file before real participants, a careless database."""
+"""The web face does not start on what would harm: a demonstration's file before real participants, a faulty file."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
 import proapp
 from proapp.db.session import UnsafeDatabase
@@ -33,19 +32,6 @@ def test_a_faulty_study_file_is_named_with_every_problem(settings, tmp_path):
     with pytest.raises(DefinitionError) as caught:
         proapp.create_app(replace(settings, study_file=faulty, demo=True))
     assert len({problem.path for problem in caught.value.problems}) >= 2
-
-
-@pytest.mark.alters_database
-def test_postgresql_that_acknowledges_too_early_is_not_served(settings, engine, runtime):
-    if engine.dialect.name == "sqlite":
-        pytest.skip("SQLite's setting is the program's own")
-    with runtime.writing.begin() as session:
-        installation.mark(session, demo=True)
-        name = session.scalar(text("SELECT current_database()"))
-    with engine.begin() as connection:
-        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
-    with pytest.raises(UnsafeDatabase, match="synchronous_commit"):
-        proapp.create_app(replace(settings, demo=True))
 
 
 def test_demonstration_and_real_data_never_meet(settings, runtime):
