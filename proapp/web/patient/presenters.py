@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from flask import url_for
+from flask import current_app, url_for
 from flask_babel import ngettext
+from markupsafe import Markup
 
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument, Wording
@@ -30,10 +32,8 @@ class Question:
     total: int
     lang: str
     introduction: str
-    recall: str
-    text: str
-    layout: str
-    options: tuple[Option, ...]
+    choices: str
+    first_code: int
     is_answered: bool
     saved: str
     notice: str
@@ -65,10 +65,8 @@ def question(
 ) -> Question:
     instrument = sitting.instrument(step.instrument)
     lang, words = wording(instrument, language)
-    item, choices = instrument.item(step.item), instrument.choices(step.item)
     given = sitting.given.get(step)
     _part, position, done = sitting.place(step)
-    labels = words.responses[choices.id]
     back, back_words = _back(sitting, step, back_to_review)
     return Question(
         place=place(sitting, step),
@@ -76,12 +74,8 @@ def question(
         total=sitting.total,
         lang=lang,
         introduction=words.introduction if position == 0 else "",
-        recall=words.recalls[item.recall] if item.recall else "",
-        text=words.items[step.item],
-        layout=choices.layout,
-        options=tuple(
-            Option(code, labels.get(code, ""), given is not None and given.code == code) for code in choices.codes
-        ),
+        choices=_choices(instrument, step.item, lang, given.code if given else None),
+        first_code=instrument.choices(step.item).lowest,
         is_answered=given is not None and given.kind == "answered",
         saved=progress(sitting) if sitting.given else _("Each answer is saved when you continue."),
         notice=words.notice or "",
@@ -89,6 +83,22 @@ def question(
         back_words=back_words,
         prompt=prompt,
         problem=problem,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _choices(instrument: Instrument, number: int, lang: str, chosen: int | None) -> Markup:
+    """The item with its answers: the largest piece of the page, and the same for everybody who answered the same."""
+    item, choices, words = instrument.item(number), instrument.choices(number), instrument.wording[lang]
+    labels = words.responses[choices.id]
+    return Markup(  # noqa: S704  a template of ours, which escapes what is put into it
+        current_app.jinja_env.get_template("patient/_choices.html").render(
+            lang=lang,
+            recall=words.recalls[item.recall] if item.recall else "",
+            text=words.items[number],
+            layout=choices.layout,
+            options=[Option(code, labels.get(code, ""), code == chosen) for code in choices.codes],
+        )
     )
 
 
