@@ -102,7 +102,7 @@ def end_sessions(session: Session, participant: Participant, *, reason: str, now
 
 
 def _take_pin(session: Session, participant: Participant) -> list[Entry]:
-    taken = session.execute(delete(PatientPin).where(PatientPin.participant_id == participant.id)).rowcount  # type: ignore[attr-defined]
+    taken = session.execute(delete(PatientPin).where(PatientPin.participant_id == participant.id)).rowcount  # type: ignore[attr-defined]  # a write has one
     if not taken:
         return []
     return [Entry("pin.removed", "patient_pin", participant.id, {"why": "lost_phone"}, site_code=participant.site_code)]

@@ -187,7 +187,7 @@ def end(
         query = query.where(AuthSession.participant_id == participant_id)
     if keep_session_id is not None:
         query = query.where(AuthSession.id != keep_session_id)
-    ended: int = session.execute(query.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+    ended: int = session.execute(query.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]  # a write has one
     return ended
 
 

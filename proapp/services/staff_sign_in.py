@@ -262,7 +262,7 @@ def _spend_step(session: Session, vault: Vault, user: StaffUser, typed: str, now
     for step in matching:
         unused = or_(StaffUser.totp_last_step.is_(None), StaffUser.totp_last_step < step)
         spend = update(StaffUser).where(StaffUser.id == user.id, unused).values(totp_last_step=step)
-        if session.execute(spend).rowcount == 1:  # type: ignore[attr-defined]
+        if session.execute(spend).rowcount == 1:  # type: ignore[attr-defined]  # a write has one
             return True
     return False
 
