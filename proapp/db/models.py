@@ -10,12 +10,21 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from proapp.db.types import Instant, Payload
 
-APPEND_ONLY = ("participant_event", "answer", "assessment_event", "missed_reason", "contact_attempt", "audit_event")
+APPEND_ONLY = (
+    "participant_event",
+    "answer",
+    "assessment_event",
+    "missed_reason",
+    "contact_attempt",
+    "audit_event",
+    "delivery_receipt",
+    "patient_request",
+)
 
 
 class Base(DeclarativeBase):
@@ -65,6 +74,7 @@ class StaffUser(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     totp_sealed: Mapped[bytes | None]
     totp_last_step: Mapped[int | None]
+    wants_digest: Mapped[bool] = mapped_column(default=False, server_default=false())  # the Monday message
     created_at: Mapped[datetime]
     suspended_at: Mapped[datetime | None]
 
@@ -149,6 +159,10 @@ class Contact(Base):
     sealed: Mapped[bytes]  # JSON {"mobile": E.164 | null, "email": … | null}
     channel: Mapped[str] = mapped_column(String(10))  # sms | email | letter
     mobile_index: Mapped[str | None] = mapped_column(String(64), index=True)  # keyed hash, to find a number used twice
+    confirmed_at: Mapped[datetime | None]  # the patient has said that it is right
+    verified_at: Mapped[datetime | None]  # a message was delivered to it
+    undeliverable_at: Mapped[datetime | None]  # a gateway has said that it cannot be reached; null again on change
+    undeliverable_reason: Mapped[str | None] = mapped_column(String(40))
     updated_at: Mapped[datetime]
     updated_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
 
@@ -157,7 +171,8 @@ class ParticipantEvent(Base):
     """What happened to a participant. A correction is a new row that supersedes the old one.
 
     type: pro_consent | randomized {"arm": …} | pro_stop | trial_withdrawal {"data_use": …} | death | off_treatment |
-    surgery | progression | lost_to_follow_up | revoked (supersedes an event that was recorded by mistake).
+    surgery | progression | lost_to_follow_up | contact_pause {"until": last day | null} | language_change
+    {"from": …, "to": …} | site_transfer {"from": …, "to": …} | revoked (supersedes an event recorded by mistake).
     """
 
     __tablename__ = "participant_event"
@@ -171,6 +186,20 @@ class ParticipantEvent(Base):
     supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("participant_event.id"), unique=True)
     recorded_at: Mapped[datetime]
     recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class FormerSite(Base):
+    """A site that a participant has left, and its period: it still reads what belongs to that, and writes nothing.
+
+    Derived from the site_transfer events and written in their transaction, like the plan, so that SQL can ask for it.
+    """
+
+    __tablename__ = "former_site"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), index=True)
+    site_code: Mapped[str] = mapped_column(String(20), index=True)
+    from_on: Mapped[date]
+    until_on: Mapped[date]  # the day of the transfer, which belongs to the new site
 
 
 class ActivationCode(Base):
@@ -205,6 +234,9 @@ class Assessment(Base):
     __table_args__ = (
         UniqueConstraint("participant_id", "timepoint", "occurrence"),
         Index("ix_assessment_late_until", "late_until"),
+        Index("ix_assessment_opens_on", "timepoint", "opens_on"),
+        Index("ix_assessment_target_on", "timepoint", "target_on"),
+        Index("ix_assessment_closes_on", "timepoint", "closes_on"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
@@ -310,6 +342,115 @@ class ContactAttempt(Base):
     next_on: Mapped[date | None]
     at: Mapped[datetime]
     recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+
+
+class PatientRequest(Base):
+    """What a patient asked for on the phone. type: call_me | remind_later {"at": instant in ISO 8601}."""
+
+    __tablename__ = "patient_request"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"), index=True)
+    type: Mapped[str] = mapped_column(String(20))
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    recorded_at: Mapped[datetime]
+
+
+# --- messages -------------------------------------------------------------------------------------------------------
+
+
+class Message(Base):
+    """The outbox: one message that fell due, from queueing to its receipt. Written in the transaction of its cause.
+
+    `key` says what it is about (reminder:<assessment>:<step>:<channel>), so that no step is sent twice, however many
+    workers there are. The text is made from the study file when it is sent and is not kept; nor is the address.
+    state: queued | sending | sent (the gateway has it) | delivered | failed | cancelled | possibly_sent (a worker died
+    between handing over and noting it: shown and counted, never sent again by itself).
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        Index("ix_message_state", "state", "next_try_at"),
+        Index("ix_message_provider_ref", "gateway", "provider_ref"),
+        Index("ix_message_participant_id", "participant_id", "queued_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(120), unique=True)
+    kind: Mapped[str] = mapped_column(String(20))  # reminder | remind_later | test | digest | escalation
+    participant_id: Mapped[int | None] = mapped_column(ForeignKey("participant.id"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"), index=True)
+    step: Mapped[str | None] = mapped_column(String(40))
+    channel: Mapped[str] = mapped_column(String(10))  # sms | email
+    due_at: Mapped[datetime]  # when the policy wanted it
+    not_after: Mapped[datetime | None]  # useless from then on: the next step is due, or the window is over
+    queued_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    state_reason: Mapped[str | None] = mapped_column(String(40))
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime]
+    claimed_by: Mapped[str | None] = mapped_column(String(40))
+    lease_until: Mapped[datetime | None]
+    gateway: Mapped[str | None] = mapped_column(String(20))
+    provider_ref: Mapped[str | None] = mapped_column(String(120))
+    handed_over_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]  # delivered, failed, cancelled or found possibly sent
+    units: Mapped[int | None]  # parts of an SMS
+    link_hash: Mapped[str | None] = mapped_column(String(64), unique=True)  # of its personal link, if it has one
+
+
+class DeliveryReceipt(Base):
+    """What a gateway reported about a message, each report once; it may come before we know the reference."""
+
+    __tablename__ = "delivery_receipt"
+    __table_args__ = (UniqueConstraint("gateway", "provider_ref", "status"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(20))
+    provider_ref: Mapped[str] = mapped_column(String(120))
+    status: Mapped[str] = mapped_column(String(20))  # accepted | delivered | failed
+    reason: Mapped[str | None] = mapped_column(String(40))
+    at: Mapped[datetime | None]  # the gateway's own time
+    received_at: Mapped[datetime]
+
+
+# --- changes that two people make -----------------------------------------------------------------------------------
+
+
+class ChangeProposal(Base):
+    """An amendment or a corrected anchor that one person proposes and a second one approves, having seen the same diff.
+
+    kind: amendment (`to_version_id`, payload {"sites": {code: activates_on}}) | anchor_correction (`participant_id`,
+    payload {"type", "old", "new", …}). `diff_hash` is of the diff that was seen: another one needs another look.
+    """
+
+    __tablename__ = "change_proposal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    participant_id: Mapped[int | None] = mapped_column(ForeignKey("participant.id"), index=True)
+    from_version_id: Mapped[int | None] = mapped_column(ForeignKey("study_version.id"))
+    to_version_id: Mapped[int | None] = mapped_column(ForeignKey("study_version.id"))
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    diff_hash: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(Text)
+    proposed_at: Mapped[datetime]
+    proposed_by_id: Mapped[int] = mapped_column(ForeignKey("staff_user.id"))
+    decision: Mapped[str | None] = mapped_column(String(20))  # approved | refused | withdrawn
+    decided_at: Mapped[datetime | None]
+    decided_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    decision_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class SiteActivation(Base):
+    """From which day a site works by a version of the study; the newest whose day has come is in force there."""
+
+    __tablename__ = "site_activation"
+    __table_args__ = (UniqueConstraint("version_id", "site_code"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("study_version.id"))
+    site_code: Mapped[str] = mapped_column(String(20))
+    active_from: Mapped[date]
+    proposal_id: Mapped[int | None] = mapped_column(ForeignKey("change_proposal.id"))
+    applied_at: Mapped[datetime | None]
 
 
 # --- audit ----------------------------------------------------------------------------------------------------------

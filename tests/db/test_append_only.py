@@ -8,7 +8,15 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
-from proapp.db.models import APPEND_ONLY, AssessmentEvent, Base, ContactAttempt, MissedReason
+from proapp.db.models import (
+    APPEND_ONLY,
+    AssessmentEvent,
+    Base,
+    ContactAttempt,
+    DeliveryReceipt,
+    MissedReason,
+    PatientRequest,
+)
 from proapp.services import audit
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -32,6 +40,8 @@ def one_row_each(people, engine):
             )
         )
         session.add(ContactAttempt(participant_id=person, method="phone", outcome="no_answer", at=NOW))
+        session.add(PatientRequest(participant_id=person, type="call_me", recorded_at=NOW))
+        session.add(DeliveryReceipt(gateway="log", provider_ref="1", status="delivered", received_at=NOW))
         audit.record(
             session, audit.Entry("test.written", "test", 1, {}), actor=audit.WORKER, now=NOW, participant_id=person
         )

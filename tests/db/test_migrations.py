@@ -34,7 +34,7 @@ def test_every_revision_goes_down_and_up_again_with_data_in_it(people, engine):
     person = people.participant(randomized_on=date(2026, 8, 20))
     people.answered(person, "baseline", submitted_at=datetime(2026, 8, 19, 9, tzinfo=UTC))
     steps = revisions()
-    for revision in reversed([*steps[:-1], "base"] if steps[:-1] else ["base"]):
+    for revision in reversed(["base", *steps[:-1]]):
         downgrade(engine, revision)
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     for revision in steps:
