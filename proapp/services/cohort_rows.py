@@ -1,0 +1,270 @@
+"""From rows to members: what the statements of `db.queries` amount to, with a cut-off laid over them.
+
+Nothing here decides who may read: the scope is laid over every statement by `services.cohort`, which puts the pieces
+together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from proapp.clock import local_date
+from proapp.db import queries
+from proapp.db.models import Participant
+from proapp.db.queries import AnySelect
+from proapp.services.members import Attempt, Event, Expected, Member, Reason, Responses
+from proapp.study import events as history
+from proapp.study.model import Study
+from proapp.study.reasons import still_counts
+from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
+from proapp.study.status import AssessmentFacts, state
+
+# Which of two finished response sets counts when both were completed on the same day.
+MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows may be read: sites (None = all), and optionally one participant."""
+
+    sites: frozenset[str] | None = None
+    participant_id: int | None = None
+    study_id: str | None = None
+
+    def limit(self, query: AnySelect) -> AnySelect:
+        """`query` (which must already select from Participant) narrowed to this scope."""
+        if self.sites is not None:
+            query = query.where(Participant.site_code.in_(sorted(self.sites)))
+        if self.participant_id is not None:
+            query = query.where(Participant.id == self.participant_id)
+        if self.study_id is not None:
+            query = query.where(Participant.study_id == self.study_id)
+        return query
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """What a cut-off lets through. Days are compared as days, moments with the end of the cut-off day."""
+
+    cut_off: date | None
+    end: datetime | None  # the first instant that is not seen any more
+
+    @classmethod
+    def of(cls, cut_off: date | None, zone: ZoneInfo) -> Horizon:
+        return cls(cut_off, None if cut_off is None else close_instant(cut_off, zone))
+
+    def sees_day(self, day: date) -> bool:
+        return self.cut_off is None or day <= self.cut_off
+
+    def sees(self, moment: datetime) -> bool:
+        return self.end is None or moment < self.end
+
+
+def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Member]:
+    histories = _histories(session, scope, horizon)
+    members = {}
+    for row in session.execute(scope.limit(queries.people())):
+        if horizon.sees(row.enrolled_at):
+            events = histories.get(row.id, [])
+            gone = {event.supersedes for event in events}
+            plain = [event.plain() for event in events]
+            members[row.id] = Member(
+                id=row.id,
+                study_id=row.study_id,
+                site_code=row.site_code,
+                language=row.language,
+                enrolled_at=row.enrolled_at,
+                channel=row.channel,
+                activated_at=row.set_at,
+                facts=history.participant_facts(plain, cut_off=horizon.cut_off),
+                anchors=history.anchors(plain, cut_off=horizon.cut_off),
+                events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
+                superseded=tuple(event for event in events if event.id in gone),
+            )
+    return members
+
+
+def _histories(session: Session, scope: Scope, horizon: Horizon) -> dict[int, list[Event]]:
+    histories: dict[int, list[Event]] = defaultdict(list)
+    for participant_id, *event in session.execute(scope.limit(queries.events())):
+        found = Event(*event)
+        if horizon.sees(found.recorded_at):
+            histories[participant_id].append(found)
+    return histories
+
+
+def read_reasons(session: Session, scope: Scope, horizon: Horizon) -> dict[int, list[Reason]]:
+    """All that were given, the newest first."""
+    reasons: dict[int, list[Reason]] = defaultdict(list)
+    for assessment_id, *row in session.execute(scope.limit(queries.reasons())):
+        reason = Reason(*row)
+        if horizon.sees(reason.recorded_at):
+            reasons[assessment_id].insert(0, reason)
+    return reasons
+
+
+def _newest_that_counts(
+    given: Sequence[Reason],
+    decision: Decisions,
+    *,
+    late_until: date | None,
+    enrolled_at: datetime | None,
+    zone: ZoneInfo,
+) -> Reason | None:
+    for reason in given:
+        # A baseline can be asked for from enrolment on, whatever becomes known later.
+        known_on = local_date(enrolled_at or reason.recorded_at, zone)
+        if still_counts(
+            reason.source,
+            reason.recorded_at,
+            declined_at=decision.declined_at,
+            late_until=late_until,
+            known_on=known_on,
+        ):
+            return reason
+    return None
+
+
+@dataclass(slots=True)
+class Decisions:
+    declined_at: datetime | None = None
+    decline_reason: str | None = None
+    extension_until: date | None = None
+
+
+def read_decisions(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Decisions]:
+    decisions: dict[int, Decisions] = defaultdict(Decisions)
+    for assessment_id, type_, payload, reason, recorded_at in session.execute(scope.limit(queries.decisions())):
+        if not horizon.sees(recorded_at):
+            continue
+        decision = decisions[assessment_id]
+        if type_ == "extended":
+            decision.extension_until = date.fromisoformat(payload["until"])
+        elif type_ in {"declined", "decline_undone"}:
+            declined = type_ == "declined"
+            decision.declined_at = recorded_at if declined else None
+            decision.decline_reason = reason if declined else None
+    return decisions
+
+
+def read_answers_so_far(session: Session, scope: Scope, horizon: Horizon) -> dict[int, tuple[int, datetime]]:
+    """Of response sets not yet submitted at the horizon: (items with an answer, time of the last one)."""
+    return {row[0]: (int(row[1]), row[2]) for row in session.execute(scope.limit(queries.answers_so_far(horizon.end)))}
+
+
+def read_assessments(
+    session: Session,
+    scope: Scope,
+    study: Study,
+    horizon: Horizon,
+    members: Mapping[int, Member],
+    reasons: Mapping[int, Sequence[Reason]],
+    decisions: Mapping[int, Decisions],
+    answers: Mapping[int, tuple[int, datetime]],
+    today: date,
+) -> Iterable[tuple[int, Expected]]:
+    rows: dict[int, list[Any]] = defaultdict(list)
+    for row in session.execute(scope.limit(queries.assessments())):
+        rows[row.id].append(row)
+    kinds = {timepoint.code: timepoint.kind for timepoint in study.timepoints}
+    for assessment_id, group in rows.items():
+        row = group[0]
+        member = members.get(row.participant_id)
+        if member is None:
+            continue
+        sets = sorted((s for one in group if (s := _responses(one, answers, horizon))), key=_primary_first)
+        decision = decisions.get(assessment_id, Decisions())
+        kind = kinds.get(row.timepoint, "scheduled")
+        window: Any = row
+        if horizon.cut_off is not None and (kind == "baseline" or not sets):
+            window = _window_then(study, member.anchors, row)
+        reason = _newest_that_counts(
+            reasons.get(assessment_id, ()),
+            decision,
+            late_until=window.late_until,
+            enrolled_at=member.enrolled_at if kind == "baseline" else None,
+            zone=study.zone(member.site_code),
+        )
+        facts = _facts(row, window, kind, sets, decision, reason)
+        derived = state(facts, member.facts, today=today, study=study)
+        yield (
+            member.id,
+            Expected(
+                assessment_id, member, row.timepoint, row.occurrence, row.protocol_version, window.anchor_on, facts,
+                tuple(sets), reason, decision.decline_reason, derived,
+            ),
+        )  # fmt: skip
+
+
+def _responses(row: Any, answers: Mapping[int, tuple[int, datetime]], horizon: Horizon) -> Responses | None:
+    if row.set_id is None or not horizon.sees(row.started_at):
+        return None
+    submitted_at = row.submitted_at
+    seen = submitted_at is not None and horizon.sees(submitted_at) and horizon.sees_day(row.completed_on)
+    answered, last_answer_at = answers.get(row.set_id, (0, None))
+    return Responses(
+        id=row.set_id,
+        mode=row.mode,
+        respondent=row.respondent,
+        protocol_version=row.set_version,
+        packs=row.packs,
+        started_at=row.started_at,
+        submitted_at=submitted_at if seen else None,
+        completed_on=row.completed_on if seen else None,
+        auto_submitted=row.auto_submitted and seen,
+        receipt=row.receipt if seen else None,
+        answered_items=row.answered_items or 0 if seen else answered,
+        valid=row.valid if seen else None,
+        last_answer_at=None if seen else last_answer_at,
+    )
+
+
+def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
+    """Finished before unfinished, then the earliest completed, then self before interview before proxy."""
+    day = responses.completed_on or local_date(responses.started_at, ZoneInfo("UTC"))
+    return responses.submitted_at is None, day, MODE_ORDER.index(responses.mode), responses.id
+
+
+def _window_then(study: Study, anchors: Anchors, row: Any) -> PlannedAssessment:
+    """The window as the anchors known at the cut-off give it."""
+    for planned in plan(study, anchors):
+        if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
+            return planned
+    return PlannedAssessment(row.timepoint, row.occurrence)
+
+
+def _facts(
+    row: Any, window: Any, kind: Any, sets: Sequence[Responses], decision: Decisions, reason: Reason | None
+) -> AssessmentFacts:
+    primary = sets[0] if sets else None
+    return AssessmentFacts(
+        timepoint=row.timepoint,
+        kind=kind,
+        target_on=window.target_on,
+        opens_on=window.opens_on,
+        closes_on=window.closes_on,
+        late_until=window.late_until,
+        extension_until=decision.extension_until or row.extension_until,
+        cancelled_reason=row.cancelled_reason,
+        started_at=primary.started_at if primary else None,
+        submitted_at=primary.submitted_at if primary else None,
+        completed_on=primary.completed_on if primary else None,
+        valid=primary.valid if primary else None,
+        declined=decision.declined_at is not None,
+        reason_code=reason.code if reason else None,
+        last_answer_at=primary.last_answer_at if primary else None,
+    )
+
+
+def read_attempts(session: Session, scope: Scope, horizon: Horizon) -> Iterable[tuple[int, Attempt]]:
+    for participant_id, *attempt in session.execute(scope.limit(queries.attempts())):
+        found = Attempt(*attempt)
+        if horizon.sees(found.at):
+            yield participant_id, found

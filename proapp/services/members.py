@@ -1,0 +1,127 @@
+"""A participant with what happened, as plain values: what every list, page and file is made from.
+
+They are made in `services.cohort_rows` and read through `services.cohort`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+from proapp.study import events as history
+from proapp.study.schedule import Anchors
+from proapp.study.status import AssessmentFacts, ParticipantFacts, State
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    type: str
+    effective_on: date
+    effective_time: time | None
+    payload: Mapping[str, Any]
+    reason: str | None
+    supersedes: int | None
+    recorded_at: datetime
+    recorded_by_id: int | None
+
+    def plain(self) -> history.Event:
+        return history.Event(
+            self.id, self.type, self.effective_on, self.recorded_at, self.supersedes, self.payload.get("arm")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    id: int
+    assessment_id: int | None
+    method: str
+    outcome: str
+    note: str | None
+    next_on: date | None
+    at: datetime
+    recorded_by_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    code: str
+    health_related: str
+    avoidable: str
+    source: str
+    note: str | None
+    recorded_at: datetime
+    recorded_by_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """A response set; of an unfinished one `answered_items` and `last_answer_at` come from its answers."""
+
+    id: int
+    mode: str
+    respondent: str
+    protocol_version: str
+    packs: Mapping[str, Any]
+    started_at: datetime
+    submitted_at: datetime | None
+    completed_on: date | None
+    auto_submitted: bool
+    receipt: str | None
+    answered_items: int
+    valid: bool | None
+    last_answer_at: datetime | None
+
+
+@dataclass(slots=True)
+class Member:
+    """A participant with what happened."""
+
+    id: int
+    study_id: str
+    site_code: str
+    language: str
+    enrolled_at: datetime
+    channel: str | None
+    activated_at: datetime | None
+    facts: ParticipantFacts
+    anchors: Anchors
+    events: tuple[Event, ...]  # in force, in order of recording
+    superseded: tuple[Event, ...]
+    assessments: list[Expected] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Expected:
+    """A planned assessment with what came of it. `sets` holds every response set that is not void, primary first."""
+
+    id: int
+    member: Member
+    timepoint: str
+    occurrence: int
+    protocol_version: str
+    anchor_on: date | None
+    facts: AssessmentFacts
+    sets: tuple[Responses, ...]
+    reason: Reason | None
+    decline_reason: str | None
+    state: State
+
+    @property
+    def primary(self) -> Responses | None:
+        return self.sets[0] if self.sets else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Members by study id, assessments by member and protocol order, and the local day all states were derived for."""
+
+    today: date
+    members: tuple[Member, ...]
+
+    def assessments(self) -> Iterable[Expected]:
+        for member in self.members:
+            yield from member.assessments
