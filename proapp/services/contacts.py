@@ -99,7 +99,7 @@ def read(
     """A participant's contact details. Raises NotFound, also for whoever has no business with contact data."""
     require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites)
-    return _opened(vault, _row(session, participant))
+    return opened(vault, _row(session, participant))
 
 
 def _row(session: Session, participant: Participant) -> Contact:
@@ -131,7 +131,7 @@ def add(
     """
     reason = _shared_mobile(session, vault, details.mobile, participant.id, allow_shared_mobile_reason)
     row = Contact(participant_id=participant.id)
-    _fill(row, vault, details, actor, now)
+    fill(row, vault, details, actor, now)
     session.add(row)
     session.flush()
     given = [name for name, value in asdict(details).items() if value is not None]
@@ -159,13 +159,13 @@ def change(
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     details = checked(channel, mobile, email)
     row = _row(session, participant)
-    changed = _differences(_opened(vault, row), details)
+    changed = differences(opened(vault, row), details)
     if not changed:
         return ()
     reason = None
     if "mobile" in changed:
         reason = _shared_mobile(session, vault, details.mobile, participant.id, allow_shared_mobile_reason)
-    _fill(row, vault, details, actor, now)
+    fill(row, vault, details, actor, now, changed=changed)
     session.flush()
     entry = Entry("contact.changed", "contact", participant.id, {"fields": changed}, reason, participant.site_code)
     audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
@@ -180,14 +180,15 @@ def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -
     rows = session.execute(select(Contact, Participant.site_code).join(Participant)).all()
     old = [(row, site_code) for row, site_code in rows if not vault.is_newest(row.sealed)]
     for row, site_code in old:
-        row.sealed = _sealed(vault, row.participant_id, _opened(vault, row))
+        row.sealed = _sealed(vault, row.participant_id, opened(vault, row))
         session.flush()
         entry = Entry("contact.resealed", "contact", row.participant_id, {}, site_code=site_code)
         audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id)
     return len(old)
 
 
-def _differences(before: ContactDetails, after: ContactDetails) -> tuple[str, ...]:
+def differences(before: ContactDetails, after: ContactDetails) -> tuple[str, ...]:
+    """The names of the fields that are not the same."""
     old, new = asdict(before), asdict(after)
     return tuple(name for name in new if new[name] != old[name])
 
@@ -196,12 +197,7 @@ def _shared_mobile(
     session: Session, vault: Vault, mobile: str | None, participant_id: int, reason: str | None
 ) -> str | None:
     """The reason for sharing, None when the number is nobody else's. Whose is not said: perhaps another site's."""
-    if mobile is None:
-        return None
-    others = select(Contact.participant_id).where(
-        Contact.mobile_index == _mobile_index(vault, mobile), Contact.participant_id != participant_id
-    )
-    if session.scalar(others.limit(1)) is None:
+    if not is_shared(session, vault, mobile, participant_id):
         return None
     given = register.optional_reason(reason)
     if given is None:
@@ -209,12 +205,33 @@ def _shared_mobile(
     return given
 
 
-def _fill(row: Contact, vault: Vault, details: ContactDetails, actor: Actor, now: datetime) -> None:
+def is_shared(session: Session, vault: Vault, mobile: str | None, participant_id: int) -> bool:
+    """Whether somebody else of the study has the same number."""
+    if mobile is None:
+        return False
+    others = select(Contact.participant_id).where(
+        Contact.mobile_index == _mobile_index(vault, mobile), Contact.participant_id != participant_id
+    )
+    return session.scalar(others.limit(1)) is not None
+
+
+def fill(
+    row: Contact,
+    vault: Vault,
+    details: ContactDetails,
+    actor: Actor,
+    now: datetime,
+    *,
+    changed: tuple[str, ...] = (),
+) -> None:
+    """Put the details into the row. What was known about an address does not hold for another one."""
     row.sealed = _sealed(vault, row.participant_id, details)
     row.channel = details.channel
     row.mobile_index = _mobile_index(vault, details.mobile) if details.mobile else None
     row.updated_at = now
     row.updated_by_id = actor.id if actor.kind == "staff" else None
+    if "mobile" in changed or "email" in changed:
+        row.confirmed_at = row.verified_at = row.undeliverable_at = row.undeliverable_reason = None
 
 
 def _mobile_index(vault: Vault, mobile: str) -> str:
@@ -225,7 +242,8 @@ def _sealed(vault: Vault, participant_id: int, details: ContactDetails) -> bytes
     return vault.seal({"mobile": details.mobile, "email": details.email}, bound_to=_place(participant_id))
 
 
-def _opened(vault: Vault, row: Contact) -> ContactDetails:
+def opened(vault: Vault, row: Contact) -> ContactDetails:
+    """What is in the row. Raises vault.CannotOpen."""
     plain = vault.open(row.sealed, bound_to=_place(row.participant_id))
     return ContactDetails(row.channel, plain["mobile"], plain["email"])
 
