@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-MINIMUM_SECRET = 32
+from proapp.gateway_settings import LOCAL, MINIMUM_SECRET, GatewaySettings, gateway_problems
+
 NAMES = (
     "PROAPP_DATABASE_URL",
     "PROAPP_SECRET_KEY",
@@ -27,8 +28,38 @@ NAMES = (
     "PROAPP_TODAY",
     "PROAPP_TRUSTED_PROXIES",
     "PROAPP_LOG_LEVEL",
+    "PROAPP_SMS_GATEWAY",
+    "PROAPP_SMS_FROM",
+    "PROAPP_SMS_URL",
+    "PROAPP_SMS_USER",
+    "PROAPP_SMS_PASSWORD",
+    "PROAPP_EMAIL_GATEWAY",
+    "PROAPP_EMAIL_FROM",
+    "PROAPP_SMTP_HOST",
+    "PROAPP_SMTP_PORT",
+    "PROAPP_SMTP_SECURITY",
+    "PROAPP_SMTP_USER",
+    "PROAPP_SMTP_PASSWORD",
+    "PROAPP_HTTP_URL",
+    "PROAPP_HTTP_METHOD",
+    "PROAPP_HTTP_BODY",
+    "PROAPP_HTTP_AUTHORIZATION",
+    "PROAPP_HTTP_REFERENCE",
+    "PROAPP_RECEIPT_USER",
+    "PROAPP_RECEIPT_PASSWORD",
 )
-SECRETS = frozenset({"PROAPP_DATABASE_URL", "PROAPP_SECRET_KEY", "PROAPP_SECRET_KEY_PREVIOUS", "PROAPP_CONTACT_KEYS"})
+SECRETS = frozenset(
+    {
+        "PROAPP_DATABASE_URL",
+        "PROAPP_SECRET_KEY",
+        "PROAPP_SECRET_KEY_PREVIOUS",
+        "PROAPP_CONTACT_KEYS",
+        "PROAPP_SMS_PASSWORD",
+        "PROAPP_SMTP_PASSWORD",
+        "PROAPP_HTTP_AUTHORIZATION",
+        "PROAPP_RECEIPT_PASSWORD",
+    }
+)
 
 
 class SettingsError(Exception):
@@ -52,6 +83,7 @@ class Settings:
     today: date | None = None
     trusted_proxies: int = 0
     log_level: str = "INFO"
+    gateways: GatewaySettings = GatewaySettings()
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -72,6 +104,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         today=reader.day("PROAPP_TODAY"),
         trusted_proxies=reader.count("PROAPP_TRUSTED_PROXIES"),
         log_level=reader.choice("PROAPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        gateways=_gateways(reader),
     )
     if settings.today and not settings.demo:
         reader.problems.append("PROAPP_TODAY moves the clock and is only allowed together with PROAPP_DEMO=1.")
@@ -79,6 +112,33 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
+
+
+def _gateways(reader: _Reader) -> GatewaySettings:
+    """The gateways, each complete or a problem that names what is missing."""
+    found = GatewaySettings(
+        sms=reader.choice("PROAPP_SMS_GATEWAY", "log", ("log", "46elks", "http")),
+        sms_from=reader.text("PROAPP_SMS_FROM", ""),
+        sms_url=reader.outside("PROAPP_SMS_URL", "https://api.46elks.com/a1/sms"),
+        sms_user=reader.text("PROAPP_SMS_USER", ""),
+        sms_password=reader.text("PROAPP_SMS_PASSWORD", ""),
+        email=reader.choice("PROAPP_EMAIL_GATEWAY", "log", ("log", "smtp", "http")),
+        email_from=reader.text("PROAPP_EMAIL_FROM", ""),
+        smtp_host=reader.text("PROAPP_SMTP_HOST", ""),
+        smtp_port=reader.count("PROAPP_SMTP_PORT", default="587", most=65535),
+        smtp_security=reader.choice("PROAPP_SMTP_SECURITY", "starttls", ("starttls", "tls", "none")),
+        smtp_user=reader.text("PROAPP_SMTP_USER", ""),
+        smtp_password=reader.text("PROAPP_SMTP_PASSWORD", ""),
+        http_url=reader.outside("PROAPP_HTTP_URL", ""),
+        http_method=reader.choice("PROAPP_HTTP_METHOD", "POST", ("POST", "PUT")),
+        http_body=reader.text("PROAPP_HTTP_BODY", ""),
+        http_authorization=reader.text("PROAPP_HTTP_AUTHORIZATION", ""),
+        http_reference=reader.text("PROAPP_HTTP_REFERENCE", ""),
+        receipt_user=reader.text("PROAPP_RECEIPT_USER", ""),
+        receipt_password=reader.text("PROAPP_RECEIPT_PASSWORD", ""),
+    )
+    reader.problems.extend(gateway_problems(found))
+    return found
 
 
 class _Reader:
@@ -123,8 +183,8 @@ class _Reader:
 
     def base_url(self) -> str:
         value = self.text("PROAPP_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
-        parts = urlsplit(value)
-        local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+        parts = _split(value)
+        local = parts.hostname in LOCAL
         if not parts.hostname or parts.query or parts.fragment:
             self.problems.append("PROAPP_BASE_URL must be the address patients see, such as https://pro.example.se")
         elif parts.scheme != "https" and not (local and parts.scheme == "http"):
@@ -150,11 +210,22 @@ class _Reader:
             self.problems.append(f"{name} must be a date such as 2027-03-29.")
             return None
 
-    def count(self, name: str) -> int:
-        value = self.text(name, "0")
-        if not value.isascii() or not value.isdigit() or int(value) > 5:
-            self.problems.append(f"{name} must be a whole number from 0 to 5.")
-            return 0
+    def outside(self, name: str, default: str) -> str:
+        """The address of somebody else's server, which is told secrets: encrypted unless it is on this machine."""
+        value = self.text(name, default)
+        parts = _split(value)
+        encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOCAL)
+        if value and (not parts.hostname or not encrypted or "@" in parts.netloc or "{" in value):
+            self.problems.append(
+                f"{name} must be an address that begins with https://, without name and password in it."
+            )
+        return value
+
+    def count(self, name: str, *, default: str = "0", most: int = 5) -> int:
+        value = self.text(name, default)
+        if not value.isascii() or not value.isdigit() or int(value) > most:
+            self.problems.append(f"{name} must be a whole number from 0 to {most}.")
+            return int(default)
         return int(value)
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -171,3 +242,11 @@ class _Reader:
             for name in sorted(self.environment)
             if name.startswith("PROAPP_") and name not in known
         )
+
+
+def _split(address: str) -> SplitResult:
+    """The parts of an address, none of what cannot be one (an unclosed bracket)."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
