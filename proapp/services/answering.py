@@ -23,6 +23,7 @@ from proapp.instruments.scoring import score
 from proapp.services import audit
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
+from proapp.services.messages import cancel_queued
 from proapp.services.sitting import OpenedSet, Sitting, Step
 from proapp.services.sitting_reading import find_for_worker, find_sitting
 from proapp.services.vault import Vault
@@ -211,7 +212,12 @@ def _submit(
         return Receipt(found.receipt, found.submitted_at)
     facts = {name: value for name, value in values.items() if name != "submitted_at"}
     details = {"assessment": sitting.assessment_id, **facts}
-    _note(connection, sitting, _entry(sitting, "response_set.submitted", "response_set", own.id, details), actor)
+    submitted = _entry(sitting, "response_set.submitted", "response_set", own.id, details)
+    # Thanked and asked again is what nobody forgives: what is queued about it goes in the same transaction.
+    cancelled = cancel_queued(
+        connection, assessment_id=sitting.assessment_id, site_code=sitting.site_code, reason="submitted", now=now
+    )
+    _note(connection, sitting, submitted, actor, *cancelled)
     return Receipt(values["receipt"], now)
 
 
@@ -271,12 +277,12 @@ def _entry(sitting: Sitting, action: str, entity: str, entity_id: int | str, det
     return Entry(action, entity, entity_id, details, site_code=sitting.site_code)
 
 
-def _note(connection: Connection, sitting: Sitting, entry: Entry, actor: Actor) -> tuple[int, str]:
+def _note(connection: Connection, sitting: Sitting, entry: Entry, actor: Actor, *more: Entry) -> tuple[int, str]:
     """Append to the audit chain behind the head that was read under this sitting's lock; returns the new head."""
     if sitting.head is None:
         raise ValueError("a sitting that writes must be found with lock=True")
     seq, last_hash = sitting.head
     chain = audit.participant_chain(sitting.participant_id)
-    rows = audit.chained(chain, seq, last_hash, [entry], actor=actor, now=sitting.now)
-    connection.execute(_INSERT_AUDIT, rows[0])
-    return seq + 1, rows[0]["hash"]
+    rows = audit.chained(chain, seq, last_hash, [entry, *more], actor=actor, now=sitting.now)
+    connection.execute(_INSERT_AUDIT, rows if more else rows[0])
+    return rows[-1]["seq"], rows[-1]["hash"]

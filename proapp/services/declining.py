@@ -14,6 +14,7 @@ from proapp.db.models import AssessmentEvent, MissedReason
 from proapp.services import audit
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import Refused
+from proapp.services.messages import cancel_queued
 from proapp.services.sitting import Sitting
 from proapp.study.reasons import MISSED_REASONS
 from proapp.study.status import may_decline, may_undo_decline
@@ -37,6 +38,13 @@ def decline(session: Session, sitting: Sitting, *, reason_code: str | None, now:
     entries = [_decided(session, sitting, "declined", now=now)]
     if reason_code is not None:
         entries.append(_reason(session, sitting, reason_code, now=now))
+    entries += cancel_queued(
+        session.connection(),
+        assessment_id=sitting.assessment_id,
+        site_code=sitting.site_code,
+        reason="declined",
+        now=now,
+    )
     audit.record(session, *entries, actor=actor, now=now, participant_id=sitting.participant_id, locked=True)
 
 

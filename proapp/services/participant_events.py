@@ -16,6 +16,7 @@ from proapp.db.models import Participant, ParticipantEvent
 from proapp.services import audit, patient_codes, planning, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
+from proapp.services.messages import cancel_queued
 from proapp.services.planning import Change, Dates, Stored
 from proapp.study.events import Event, standing
 from proapp.study.model import Study
@@ -119,6 +120,9 @@ def record_event(
         now=now,
     )
     entries = [entry]
+    entries += cancel_queued(
+        session.connection(), participant_id=participant.id, site_code=participant.site_code, reason=type, now=now
+    )
     if type in ENDS_ACCESS:
         entries += patient_codes.revoke_codes(session, participant, reason=type, now=now)
         entries += patient_codes.end_sessions(session, participant, reason=type, now=now)
