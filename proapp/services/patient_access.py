@@ -8,7 +8,7 @@ reply never tells an unknown code from a mistyped or a replaced one, and takes t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import select, update
@@ -27,6 +27,7 @@ from proapp.study.status import stop_of
 
 PIN_LENGTHS = range(4, 13)
 TRIES_LEFT_TOLD = 2  # from here on the page says how many tries are left
+PIN_LASTS = timedelta(minutes=5)  # for so long a PIN just given also opens what is shown only after one
 PinTask = Literal["choose", "enter"]
 
 
@@ -183,6 +184,11 @@ def enter_pin(
 
     A try is counted, so commit also after Refused.
     """
+    _require_pin(session, vault, who, pin=pin, address=address, now=now)
+    return _open(session, vault, who, device=device, has_device=has_device, now=now)
+
+
+def _require_pin(session: Session, vault: Vault, who: Patient, *, pin: str, address: str | None, now: datetime) -> None:
     subject = throttle.subject_key(vault, f"participant {who.participant_id}")
     source = throttle.address_key(vault, address)
     verdict = throttle.check(session, kind="patient_pin", subject=subject, address=source, now=now)
@@ -193,7 +199,20 @@ def enter_pin(
     throttle.note(session, kind="patient_pin", subject=subject, address=source, succeeded=right, now=now)
     if not right:
         raise Refused("wrong_pin", remaining=_told(verdict.remaining - 1))
-    return _open(session, vault, who, device=device, has_device=has_device, now=now)
+
+
+def has_given_pin(session: Session, who: Patient, *, now: datetime) -> bool:
+    """Whether the PIN was given in this session within PIN_LASTS."""
+    given_at = session.scalar(select(AuthSession.confirmed_at).where(AuthSession.id == who.session_id))
+    return given_at is not None and now - given_at < PIN_LASTS
+
+
+def confirm_pin(session: Session, vault: Vault, who: Patient, *, pin: str, address: str | None, now: datetime) -> None:
+    """The PIN once more, from somebody signed in: the phone may have changed hands. Refuses and counts as enter_pin."""
+    _require_pin(session, vault, who, pin=pin, address=address, now=now)
+    sessions.confirm(session, who.session_id, now=now)
+    entry = _entry(who, "patient.pin_given", "auth_session", who.session_id, {})
+    audit.record(session, entry, actor=_actor(who.participant_id), now=now, participant_id=who.participant_id)
 
 
 def _open(

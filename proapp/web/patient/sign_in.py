@@ -15,7 +15,7 @@ from proapp.services.errors import Refused
 from proapp.services.sessions import Patient
 from proapp.web.forms import Form
 from proapp.web.guard import PATIENT_COOKIE, audience, clear_session_cookie, find_patient, patient, set_session_cookie
-from proapp.web.patient import blueprint
+from proapp.web.patient import blueprint, welcome
 from proapp.web.patient.devices import DEVICE_COOKIE, device_label, forget_device, known_device, remember_device
 from proapp.web.transactions import database, keep, now, runtime, undo
 
@@ -101,7 +101,7 @@ def _refused_code(form: CodeForm, refusal: Refused) -> Any:
         form.refuse(form.code, sentence + _tries_left(refusal.params["remaining"]))
         return _code_page(form, 422)
     if refusal.code == "code_locked":
-        return _locked(refusal.params["retry_at"], url_for("patient.code", other=1))
+        return locked(refusal.params["retry_at"], url_for("patient.code", other=1))
     pages = {
         "code_expired": (
             _("This code is too old"),
@@ -117,6 +117,10 @@ def _refused_code(form: CodeForm, refusal: Refused) -> Any:
     return render_template("patient/code_refused.html", title=title, text=text, site=site), 422
 
 
+def wrong_pin(refusal: Refused) -> str:
+    return _("That is not your PIN. Please try again.") + _tries_left(refusal.params["remaining"])
+
+
 def _tries_left(remaining: Any) -> str:
     """A blank and a sentence, once few tries are left."""
     if remaining is None or remaining < 1:
@@ -124,7 +128,8 @@ def _tries_left(remaining: Any) -> str:
     return " " + ngettext("You have %(num)d try left.", "You have %(num)d tries left.", remaining)
 
 
-def _locked(retry_at: Any, again: str) -> Response:
+def locked(retry_at: Any, again: str) -> Response:
+    """The page after too many tries: how long to wait, and whom to call meanwhile."""
     assert isinstance(retry_at, datetime)
     seconds = max(1, int((retry_at - now()).total_seconds()))
     minutes = -(-seconds // 60)
@@ -178,23 +183,25 @@ def give_pin() -> Any:
     who, form = _at_the_pin(), PinForm()
     if who is None or not form.validate():
         return _to("patient.code")
+    task = patient_access.pin_task(database(), who)
     try:
-        opened = _choose_or_enter(who, form)
+        opened = _choose_or_enter(task, who, form)
     except Refused as refusal:
         keep()
         return _refused_pin(form, who, refusal)
     session.pop("csrf_token", None)  # a form from before the sign-in is worth nothing after it
-    response = set_session_cookie(_to("patient.home"), PATIENT_COOKIE, opened.token)
+    following = welcome.first_page(who) if task == "choose" else "patient.home"
+    response = set_session_cookie(_to(following), PATIENT_COOKIE, opened.token)
     if opened.device is not None:
         remember_device(response, opened.device)
     return response
 
 
-def _choose_or_enter(who: Patient, form: PinForm) -> patient_access.Opened:
+def _choose_or_enter(task: patient_access.PinTask, who: Patient, form: PinForm) -> patient_access.Opened:
     typed = form.pin.data or ""
     phone = known_device()
     has_device = phone is not None and phone.participant_id == who.participant_id
-    if patient_access.pin_task(database(), who) == "choose":
+    if task == "choose":
         again = form.again.data or ""
         return patient_access.choose_pin(
             database(),
@@ -220,12 +227,12 @@ def _choose_or_enter(who: Patient, form: PinForm) -> patient_access.Opened:
 
 def _refused_pin(form: PinForm, who: Patient, refusal: Refused) -> Any:
     if refusal.code == "pin_locked":
-        return _locked(refusal.params["retry_at"], url_for("patient.pin"))
+        return locked(refusal.params["retry_at"], url_for("patient.pin"))
     if refusal.code == "code_gone":
         flash(_("Please enter your code again."), "problem")
         return redirect(url_for("patient.code", other=1), code=303)
     if refusal.code == "wrong_pin":
-        form.refuse(form.pin, _("That is not your PIN. Please try again.") + _tries_left(refusal.params["remaining"]))
+        form.refuse(form.pin, wrong_pin(refusal))
         return _pin_page(form, who, 422)
     sentences = {
         "pin_shape": _("Choose between 4 and 12 digits, and nothing but digits."),
