@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from proapp.export.columns import Column
 from proapp.services.cohort import Expected
+from proapp.study.compliance import is_counted
 from proapp.study.status import ParticipantFacts, calendar_phase
 
 ACCEPTED_TIMING = frozenset({"in_window"})
@@ -24,7 +25,8 @@ class Flags(NamedTuple):
 COLUMNS = (
     Column(
         "in_population", "flag", "Participant is in the population of the rates", "Deltagaren ingår i populationen",
-        derivation="consented and randomised by the cut-off; unscheduled assessments are never in it",
+        derivation="consented and randomised by the cut-off; unscheduled assessments, and all but the first of a time "
+        "point that repeats, are never in it",
     ),
     Column(
         "expected_flag", "flag", "Assessment was expected", "Mättillfället var förväntat",
@@ -50,7 +52,7 @@ def flags_of(expected: Expected, *, cut_off: date) -> Flags:
     """The same questions that `study.compliance.flow` asks of this assessment."""
     current, facts = expected.state, expected.facts
     sent = current.collection == "SUBMITTED"
-    counted = facts.kind != "unscheduled" and _in_population(expected.member.facts, cut_off)
+    counted = is_counted(facts) and _in_population(expected.member.facts, cut_off)
     is_expected = current.expectation == "EXPECTED"
     return Flags(
         in_population=counted,

@@ -26,6 +26,8 @@ DEFINITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "inside the window, unless the analysis names other timing classes.",
             "Pending: the date the time point is counted from is not known. Not reached: the window has not closed "
             "yet. Neither is called missing.",
+            "Of a time point that repeats, after a second progression for example, the first assessment is counted; "
+            "the data files hold all of them. Assessments opened by staff outside the plan are not counted.",
             "The definitions follow the published guidance in our reading of it.",
         ),
         "sv": (
@@ -41,6 +43,8 @@ DEFINITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "svarsfönstret, om inte analysen anger andra tidsklasser.",
             "Avvaktar: datumet som mättillfället räknas från är inte känt. Ej nått: svarsfönstret har inte stängts. "
             "Inget av dem kallas saknat.",
+            "Av ett mättillfälle som upprepas, till exempel efter en andra progression, räknas det första; datafilerna "
+            "innehåller alla. Mättillfällen som personalen har öppnat utanför planen räknas inte.",
             "Definitionerna följer den publicerade vägledningen så som vi läser den.",
         ),
     }
@@ -120,10 +124,10 @@ def flow(
 ) -> dict[tuple[str, str | None], Flow]:
     """Counts per (time point, arm), and per (time point, None) for all arms together, at the end of `cut_off`.
 
-    `rows` is every planned assessment with its participant; those not randomised by the cut-off, and unscheduled
-    assessments, are left out. Nothing after `cut_off` is used, nor a submission recorded after `known_at`; events
-    recorded later must be left out of the facts by whoever reads them. Time points of the study come in its order and
-    are there even if nobody was planned for them.
+    `rows` is every planned assessment with its participant; those not randomised by the cut-off, unscheduled ones, and
+    all but the first of a time point that repeats are left out. Nothing after `cut_off` is used, nor a submission
+    recorded after `known_at`; events recorded later must be left out of the facts by whoever reads them. Time points of
+    the study come in its order and are there even if nobody was planned for them.
     """
     found: dict[tuple[str, str | None], Flow] = {
         (timepoint.code, arm): Flow()
@@ -132,7 +136,7 @@ def flow(
         for arm in (*(arm.code for arm in study.arms if timepoint.is_for(arm.code)), None)
     }
     for assessment, participant in rows:
-        if assessment.kind == "unscheduled" or not _in_population(participant, cut_off):
+        if not is_counted(assessment) or not _in_population(participant, cut_off):
             continue
         then = as_of(assessment, cut_off=cut_off, known_at=known_at)
         current = state(then, participant, today=cut_off, study=study)
@@ -144,6 +148,11 @@ def flow(
                 found[key] = Flow()
             _count(found[key], current, reached=reached, accepted=accepted)
     return found
+
+
+def is_counted(assessment: AssessmentFacts) -> bool:
+    """Whether the tables count it: each participant once per time point of the plan."""
+    return assessment.kind != "unscheduled" and assessment.occurrence == 1
 
 
 def as_of(assessment: AssessmentFacts, *, cut_off: date, known_at: datetime | None = None) -> AssessmentFacts:

@@ -46,8 +46,11 @@ _REASONS = (
 
 MISSED_REASONS: Mapping[str, MissedReason] = MappingProxyType({reason.code: reason for reason in _REASONS})
 
-STRUCTURAL_REASONS = ("death", "trial_withdrawal", "pro_stop", "amendment", "not_applicable_arm")
-"""Why an assessment is not expected: derived from events and the study file, never chosen by anybody."""
+STRUCTURAL_REASONS = (
+    "death", "trial_withdrawal", "pro_stop", "amendment", "not_applicable_arm", "event_taken_back", "opened_by_mistake",
+)  # fmt: skip
+"""Why an assessment is not expected: derived from events and the study file, never chosen by anybody. The last two are
+of time points that staff set going: the event they belong to, or the assessment itself, was taken back."""
 
 
 def still_counts(

@@ -5,6 +5,7 @@ March lasts 23 hours, one in October 25, and half past midnight in Stockholm is 
 from __future__ import annotations
 
 from calendar import isleap
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Protocol
 
@@ -14,13 +15,18 @@ DAYS_IN_MONTH = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class Anchors(NamedTuple):
-    """The local dates that time points are counted from; None while it has not happened (or is not known)."""
+    """The local dates that time points are counted from; None while it has not happened (or is not known).
+
+    `later_…` are the days, in order, on which it happened again.
+    """
 
     consent_on: date | None
     randomized_on: date | None
     arm: str | None = None
     surgery_on: date | None = None
     progression_on: date | None = None
+    later_surgeries: tuple[date, ...] = ()
+    later_progressions: tuple[date, ...] = ()
 
 
 class PlannedAssessment(NamedTuple):
@@ -84,20 +90,26 @@ def plan(study: Study, anchors: Anchors) -> tuple[PlannedAssessment, ...]:
     """Every assessment the participant is to be asked for, in the study's order.
 
     Each time point of the arm (of any arm, while it is unknown) gets one, without dates while its anchor is unknown.
-    Unscheduled time points get theirs when staff open one, from `window`.
+    One of kind event gets one for each time that its anchor happened, numbered in the order of the days. Unscheduled
+    time points get theirs when staff open one, from `window`.
     """
     return tuple(
-        _planned(timepoint, anchors)
+        planned
         for timepoint in study.timepoints
         if timepoint.kind != "unscheduled" and timepoint.is_for(anchors.arm)
+        for planned in _planned(timepoint, anchors)
     )
 
 
-def _planned(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
+def _planned(timepoint: TimePoint, anchors: Anchors) -> Iterator[PlannedAssessment]:
     if timepoint.kind == "baseline":
-        return _baseline(timepoint, anchors)
-    anchor_on = _anchor_date(timepoint, anchors)
-    return PlannedAssessment(timepoint.code) if anchor_on is None else window(timepoint, anchor_on)
+        yield _baseline(timepoint, anchors)
+        return
+    days = _anchor_dates(timepoint, anchors)
+    if not days:
+        yield PlannedAssessment(timepoint.code)
+    for number, day in enumerate(days if timepoint.kind == "event" else days[:1], start=1):
+        yield window(timepoint, day, occurrence=number)
 
 
 def _baseline(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
@@ -110,18 +122,19 @@ def _baseline(timepoint: TimePoint, anchors: Anchors) -> PlannedAssessment:
     return PlannedAssessment(timepoint.code, 1, consent_on, consent_on, consent_on, closes_on, closes_on)
 
 
-def _anchor_date(timepoint: TimePoint, anchors: Anchors) -> date | None:
+def _anchor_dates(timepoint: TimePoint, anchors: Anchors) -> tuple[date, ...]:
     match timepoint.anchor:
         case "randomization":
-            return anchors.randomized_on
+            days: tuple[date | None, ...] = (anchors.randomized_on,)
         case "surgery":
-            return anchors.surgery_on
+            days = (anchors.surgery_on, *anchors.later_surgeries)
         case "progression":
-            return anchors.progression_on
+            days = (anchors.progression_on, *anchors.later_progressions)
         case "consent":
-            return anchors.consent_on
+            days = (anchors.consent_on,)
         case _:
-            return None
+            days = ()
+    return tuple(day for day in days if day is not None)
 
 
 def open_instant(day: date, zone: tzinfo) -> datetime:

@@ -53,7 +53,8 @@ class AssessmentFacts(NamedTuple):
 
     `started_at`, `submitted_at`, `completed_on`, `valid` and `last_answer_at` are those of the primary response set
     that is not void; `completed_on` is the local day the patient completed it, whatever day it was keyed. `valid` is
-    True if at least one core scale can be scored. `declined` is False again once the decline was undone.
+    True if at least one core scale can be scored. `declined` is False again once the decline was undone. `occurrence`
+    counts the assessments of a time point that repeats.
     """
 
     timepoint: str
@@ -71,6 +72,7 @@ class AssessmentFacts(NamedTuple):
     declined: bool = False
     reason_code: str | None = None
     last_answer_at: datetime | None = None
+    occurrence: int = 1
 
 
 class State(NamedTuple):
