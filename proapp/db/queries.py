@@ -14,10 +14,12 @@ from proapp.db.models import (
     AssessmentEvent,
     Contact,
     ContactAttempt,
+    Message,
     MissedReason,
     Participant,
     ParticipantEvent,
     PatientPin,
+    PatientRequest,
     ResponseSet,
 )
 
@@ -25,7 +27,8 @@ AnySelect = Select[*tuple[Any, ...]]
 
 
 def people() -> AnySelect:
-    """Everybody, with the way of contact and the day the PIN was chosen; ordered by study id."""
+    """Everybody, with what is known of the way of contact (never the address) and the day the PIN was chosen; ordered
+    by study id."""
     return (
         select(
             Participant.id,
@@ -35,6 +38,11 @@ def people() -> AnySelect:
             Participant.enrolled_at,
             Contact.channel,
             PatientPin.set_at,
+            Contact.confirmed_at,
+            Contact.verified_at,
+            Contact.undeliverable_at,
+            Contact.undeliverable_reason,
+            Contact.updated_at,
         )
         .select_from(Participant)
         .outerjoin(Contact, Contact.participant_id == Participant.id)
@@ -163,6 +171,26 @@ def assessments() -> AnySelect:
         .join(Participant, Participant.id == Assessment.participant_id)
         .outerjoin(ResponseSet, (ResponseSet.assessment_id == Assessment.id) & ResponseSet.void_reason.is_(None))
         .order_by(Assessment.participant_id, Assessment.id, ResponseSet.id)
+    )
+
+
+def unclear_messages() -> AnySelect:
+    """Messages of which nobody knows whether they went out, oldest first: assessment, the moment that was found."""
+    return (
+        select(Message.assessment_id, Message.settled_at, Message.due_at)
+        .join(Participant, Participant.id == Message.participant_id)
+        .where(Message.state == "possibly_sent", Message.assessment_id.is_not(None))
+        .order_by(Message.id)
+    )
+
+
+def calls_asked_for() -> AnySelect:
+    """When each participant last asked on the phone to be called."""
+    return (
+        select(PatientRequest.participant_id, func.max(PatientRequest.recorded_at))
+        .join(Participant, Participant.id == PatientRequest.participant_id)
+        .where(PatientRequest.type == "call_me")
+        .group_by(PatientRequest.participant_id)
     )
 
 

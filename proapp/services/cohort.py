@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from proapp.services import cohort_rows as rows
 from proapp.services.cohort_rows import MODE_ORDER, Scope
-from proapp.services.members import Attempt, Cohort, Event, Expected, Member, Reason, Responses
+from proapp.services.members import Attempt, Cohort, Contact, Event, Expected, Member, Reason, Responses
 from proapp.study.model import Study
 
 __all__ = (
-    "MODE_ORDER", "Attempt", "Cohort", "Event", "Expected", "Member", "Reason", "Responses", "Scope", "load",
+    "MODE_ORDER", "Attempt", "Cohort", "Contact", "Event", "Expected", "Member", "Reason", "Responses", "Scope",
+    "load",
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from proapp.clock import local_date
 from proapp.db import queries
 from proapp.db.models import Participant
 from proapp.db.queries import AnySelect
-from proapp.services.members import Attempt, Event, Expected, Member, Reason, Responses
+from proapp.services.members import Attempt, Contact, Event, Expected, Member, Reason, Responses
 from proapp.study import events as history
 from proapp.study.model import Study
 from proapp.study.reasons import still_counts
@@ -87,8 +87,22 @@ def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, 
                 anchors=history.anchors(plain, cut_off=horizon.cut_off),
                 events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
                 superseded=tuple(event for event in events if event.id in gone),
+                contact=_contact(row),
             )
     return members
+
+
+def _contact(row: Any) -> Contact | None:
+    if row.channel is None:
+        return None
+    return Contact(
+        channel=row.channel,
+        confirmed_at=row.confirmed_at,
+        verified_at=row.verified_at,
+        undeliverable_at=row.undeliverable_at,
+        undeliverable_reason=row.undeliverable_reason,
+        updated_at=row.updated_at,
+    )
 
 
 def _histories(session: Session, scope: Scope, horizon: Horizon) -> dict[int, list[Event]]:

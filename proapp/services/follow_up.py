@@ -6,7 +6,7 @@ and the latest contact in them. The number of statements does not depend on the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import Installation, StaffUser
-from proapp.services import cohort
-from proapp.services.cohort import Attempt, Cohort, Expected, Member
+from proapp.services import cohort, work_cases
+from proapp.services.cohort import Attempt, Cohort, Expected, Member, Scope
+from proapp.services.work_cases import last_contact
 from proapp.study.model import Study
-from proapp.study.status import state
 from proapp.study.working_days import horizon
-from proapp.study.worklist import CLOSING_WORKING_DAYS, Case, Task, WorkItem, worklist
+from proapp.study.worklist import CLOSING_WORKING_DAYS, WorkItem, worklist
 
 POSTPONED = "postponed"
-CALLS, CLOSING, REASONS = "calls", "closing", "reasons"
+CALLS, CLOSING, REASONS, WISHES = "calls", "closing", "reasons", "wishes"
+_WISHES = frozenset({"asked_to_call", "stop_to_confirm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Work:
     calls: int
     closing: int
     reasons: int
+    wishes: int
     next_opening: Opening | None
     last_run: datetime | None
 
@@ -68,14 +70,17 @@ def work(
     site: str | None = None,
     wanted: str | None = None,
 ) -> Work:
-    """Today's work at `site` (None: every site of `sites`). `wanted` is calls, closing, reasons or a Reason.
+    """Today's work at `site` (None: every site of `sites`). `wanted` is calls, closing, reasons, wishes (what
+    participants asked for on the phone) or a Reason.
 
     `last_run` is when the worker last did its round, None if it never did. A site outside `sites` gives no rows.
     """
     allowed = sites if site is None else frozenset({site}) if sites is None or site in sites else frozenset[str]()
     today = local_date(now, study.zone(site))
     people = cohort.load(session, study=study, sites=allowed, today=today)
-    items = worklist((_case(member, study=study, now=now) for member in people.members), today=today, study=study)
+    found = work_cases.signals(session, Scope(allowed))
+    cases = (work_cases.case(member, found, study=study, now=now) for member in people.members)
+    items = worklist(cases, today=today, study=study)
     shown = [item for item in items if wanted is None or wanted in _groups(item, today)]
     names = staff_names(session)
     return Work(
@@ -84,6 +89,7 @@ def work(
         calls=sum(CALLS in _groups(item, today) for item in items),
         closing=sum(CLOSING in _groups(item, today) for item in items),
         reasons=sum(REASONS in _groups(item, today) for item in items),
+        wishes=sum(WISHES in _groups(item, today) for item in items),
         next_opening=_next_opening(people),
         last_run=last_run(session),
     )
@@ -101,64 +107,16 @@ def last_run(session: Session) -> datetime | None:
 
 
 def _groups(item: WorkItem, today: date) -> tuple[str, ...]:
-    """The counts an item belongs to, and its reason."""
+    """The counts an item belongs to, its reason, and what is told along with it."""
     if item.reason == "reason_needed":
         return REASONS, item.reason
-    if item.by_when is not None and item.by_when <= horizon(today, CLOSING_WORKING_DAYS):
-        return CALLS, CLOSING, item.reason
-    return CALLS, item.reason
-
-
-def _case(member: Member, *, study: Study, now: datetime) -> Case:
-    newest_about_person = next((a for a in reversed(member.attempts) if a.assessment_id is None), None)
-    return Case(
-        key=member.id,
-        enrolled_on=local_date(member.enrolled_at, study.zone(member.site_code)),
-        activated=member.activated_at is not None,
-        has_channel=member.channel is not None,
-        tasks=tuple(_task(assessment, study=study, now=now) for assessment in member.assessments),
-        may_contact=_may_contact(member, local_date(now, study.zone(member.site_code))),
-        next_on=newest_about_person.next_on if newest_about_person else None,
-    )
-
-
-def _may_contact(member: Member, today: date) -> bool:
-    """Nobody is rung about questionnaires after death, withdrawal or a stop, nor when contact with them is lost."""
-    _, _, _, *stops = member.facts
-    stopped = any(day is not None and day <= today for day in stops)
-    return not stopped and not any(e.type == "lost_to_follow_up" and e.effective_on <= today for e in member.events)
-
-
-def _task(assessment: Expected, *, study: Study, now: datetime) -> Task:
-    about = [a for a in assessment.member.attempts if a.assessment_id == assessment.id]
-    newest = about[-1] if about else None
-    last = _last_contact(about)
-    primary = assessment.primary
-    since = (primary.last_answer_at or primary.started_at) if primary else None
-    return Task(
-        key=assessment.id,
-        facts=assessment.facts,
-        state=assessment.state,
-        attempts=sum(attempt.method != "none" for attempt in about),
-        next_on=newest.next_on if newest else None,
-        next_set_when=_shown_then(assessment, newest, study) if newest and newest.next_on else None,
-        idle_hours=(now - since).total_seconds() / 3600 if since else None,
-        attempted_on=local_date(last.at, study.zone(assessment.member.site_code)) if last else None,
-    )
-
-
-def _last_contact(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The newest attempt to reach somebody; a postponement is none."""
-    return next((attempt for attempt in reversed(attempts) if attempt.method != "none"), None)
-
-
-def _shown_then(assessment: Expected, attempt: Attempt, study: Study) -> str:
-    """What the assessment was shown as when the attempt was noted: a postponement ends when that has changed."""
-    facts, member = assessment.facts, assessment.member
-    if facts.started_at is not None and facts.started_at > attempt.at:
-        facts = facts._replace(started_at=None)
-    then = local_date(attempt.at, study.zone(member.site_code))
-    return state(facts, member.facts, today=then, study=study).shown
+    reasons = (item.reason, *item.also)
+    groups = [CALLS, *reasons]
+    if item.task is not None and item.by_when is not None and item.by_when <= horizon(today, CLOSING_WORKING_DAYS):
+        groups.append(CLOSING)
+    if _WISHES.intersection(reasons):
+        groups.append(WISHES)
+    return tuple(groups)
 
 
 def _rows(people: Cohort, items: Iterable[WorkItem], names: Mapping[int, str]) -> Iterator[Row]:
@@ -166,7 +124,7 @@ def _rows(people: Cohort, items: Iterable[WorkItem], names: Mapping[int, str]) -
     for item in items:
         member = members[item.case]
         assessment = next((one for one in member.assessments if one.id == item.task), None)
-        last = _last_contact(member.attempts)
+        last = last_contact(member.attempts)
         yield Row(item, member, assessment, last, names.get(last.recorded_by_id or 0) if last else None)
 
 

@@ -75,9 +75,21 @@ class Responses:
     last_answer_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What is known of the way to a participant, without the address itself. `updated_at` is its last change."""
+
+    channel: str
+    confirmed_at: datetime | None
+    verified_at: datetime | None
+    undeliverable_at: datetime | None
+    undeliverable_reason: str | None
+    updated_at: datetime
+
+
 @dataclass(slots=True)
 class Member:
-    """A participant with what happened."""
+    """A participant with what happened. `contact` is None where no way of contact was ever recorded."""
 
     id: int
     study_id: str
@@ -92,6 +104,24 @@ class Member:
     superseded: tuple[Event, ...]
     assessments: list[Expected] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    contact: Contact | None = None
+
+    @property
+    def wrong_number_at(self) -> datetime | None:
+        """When somebody was last told that the number is wrong, unless the contact details were changed since."""
+        told = [attempt.at for attempt in self.attempts if attempt.outcome == "wrong_number"]
+        if not told or (self.contact is not None and self.contact.updated_at >= told[-1]):
+            return None
+        return told[-1]
+
+    def paused(self, day: date) -> Event | None:
+        """The contact pause that `day` lies in: from its first day to its last (inclusive), or without an end."""
+        for event in self.events:
+            if event.type == "contact_pause" and event.effective_on <= day:
+                until = event.payload.get("until")
+                if until is None or day <= date.fromisoformat(until):
+                    return event
+        return None
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@ be explained; it knows facts about one participant and a date, and nothing of ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
@@ -15,40 +15,76 @@ from proapp.study.working_days import horizon, working_days_after
 Reason = Literal[
     "baseline_incomplete",
     "closing_soon",
+    "undeliverable",
+    "wrong_number",
     "no_channel",
+    "possibly_sent",
     "overdue",
+    "task_due",
+    "letter_due",
     "call_again",
     "idle",
     "not_activated",
+    "asked_to_call",
+    "stop_to_confirm",
     "reason_needed",
 ]
-Action = Literal["call", "enter_answers", "decline", "record_reason", "add_contact", "new_code", "snooze"]
+Action = Literal[
+    "call",
+    "enter_answers",
+    "decline",
+    "record_reason",
+    "add_contact",
+    "change_contact",
+    "new_code",
+    "look_at_messages",
+    "letters",
+    "snooze",
+]
+Fault = Literal["undeliverable", "wrong_number"]
 
 RANKS: dict[Reason, int] = {
     "baseline_incomplete": 1,
     "closing_soon": 2,
+    "undeliverable": 3,
+    "wrong_number": 3,
     "no_channel": 3,
+    "possibly_sent": 3,
     "overdue": 4,
+    "task_due": 4,
+    "letter_due": 4,
     "call_again": 4,
     "idle": 5,
     "not_activated": 6,
+    "asked_to_call": 7,
+    "stop_to_confirm": 7,
     "reason_needed": 8,
 }
 _CALL: tuple[Action, ...] = ("call", "enter_answers", "decline", "snooze")
 ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "baseline_incomplete": _CALL,
     "closing_soon": _CALL,
+    "undeliverable": ("call", "change_contact", "snooze"),
+    "wrong_number": ("change_contact", "call", "snooze"),
     "no_channel": ("add_contact", "call", "snooze"),
+    "possibly_sent": ("look_at_messages", "call", "snooze"),
     "overdue": _CALL,
+    "task_due": _CALL,
+    "letter_due": ("letters", "call", "snooze"),
     "call_again": _CALL,
     "idle": _CALL,
     "not_activated": ("new_code", "call", "snooze"),
+    "asked_to_call": ("call", "snooze"),
+    "stop_to_confirm": ("call", "snooze"),
     "reason_needed": ("record_reason", "enter_answers"),
 }
 CLOSING_WORKING_DAYS = 2
 IDLE_HOURS = 24
 ACTIVATION_DAYS = 3
 ASK_AGAIN_WORKING_DAYS = 3  # after a contact for which nobody set a date
+CALL_BACK_WORKING_DAYS = 1  # after a participant has asked to be called
+# What is told with a more pressing row of the same participant instead of in a row of its own.
+TOLD_ALONG: frozenset[Reason] = frozenset({"undeliverable", "wrong_number", "asked_to_call", "stop_to_confirm"})
 
 
 class Task(NamedTuple):
@@ -56,6 +92,8 @@ class Task(NamedTuple):
 
     `attempts` counts the contacts taken about it, the latest of them on `attempted_on`. `next_on` is the date set by
     the latest note of all, postponements too. `idle_hours` are counted from the latest answer (or from the start).
+    `task_due_on` and `letter_due_on` are the days of the policy's steps that are for people and have come, and were
+    not done since; `unclear_on` the day of a message of which nobody knows whether it went out.
     """
 
     key: int
@@ -66,11 +104,19 @@ class Task(NamedTuple):
     next_set_when: str | None = None
     idle_hours: float | None = None
     attempted_on: date | None = None
+    task_due_on: date | None = None
+    letter_due_on: date | None = None
+    unclear_on: date | None = None
 
 
 class Case(NamedTuple):
     """A participant. `may_contact` is False after death, stop or withdrawal and during a pause. A row of the whole
-    participant is hidden until `next_on`."""
+    participant is hidden until `next_on`, unless what it is about came after the day the date was set (`next_set_on`).
+
+    `fault` is why messages do not arrive, known since `fault_on`. `asked_on` is the day the participant asked to be
+    called, `stop_asked_on` the day the participant said on the phone that there shall be no more questionnaires; both
+    None once somebody has been in touch.
+    """
 
     key: int
     enrolled_on: date
@@ -79,12 +125,18 @@ class Case(NamedTuple):
     tasks: tuple[Task, ...]
     may_contact: bool = True
     next_on: date | None = None
+    next_set_on: date | None = None
+    fault: Fault | None = None
+    fault_on: date | None = None
+    asked_on: date | None = None
+    stop_asked_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
     """One row. `task` is the key of the assessment, None for a row about the participant; `params` fill the sentence of
-    the `reason`; `by_when` is the last day it can be done, None if there is none."""
+    the `reason`; `by_when` is the last day it can be done, None if there is none; `also` is what the same call is
+    about besides."""
 
     rank: int
     reason: Reason
@@ -94,6 +146,7 @@ class WorkItem:
     days_left: int | None
     actions: tuple[Action, ...]
     params: dict[str, object] = field(default_factory=dict)
+    also: tuple[Reason, ...] = ()
 
 
 def worklist(cases: Iterable[Case], *, today: date, study: Study) -> list[WorkItem]:
@@ -109,14 +162,26 @@ def _urgency(item: WorkItem) -> tuple[int, float, date, int, int]:
 
 def _items(case: Case, *, today: date, study: Study) -> Iterator[WorkItem]:
     """At most one call per participant, for its most pressing reason, and a row for each reason that is lacking."""
+    calls = list(_wishes(case, today=today))
     if case.may_contact:
-        calls = [item for task in case.tasks if (item := _call(case, task, today=today, study=study))]
+        calls.extend(item for task in case.tasks if (item := _call(case, task, today=today, study=study)))
         calls.extend(_about_participant(case, today=today))
-        if calls:
-            yield min(calls, key=_urgency)
+    if calls:
+        first = min(calls, key=_urgency)
+        yield replace(first, also=tuple(i.reason for i in calls if i is not first and i.reason in TOLD_ALONG))
     for task in case.tasks:
         if _needs_reason(task) and not _is_hidden(task, today=today):
             yield _item("reason_needed", case, task, closed_on=task.facts.late_until)
+
+
+def _wishes(case: Case, *, today: date) -> Iterator[WorkItem]:
+    """What participants asked for on the phone. It is heard also when they are not to be asked anything: who stops or
+    pauses and wants a call gets one."""
+    if case.asked_on is not None and not _is_put_off(case, today=today, since=case.asked_on):
+        last = working_days_after(case.asked_on, CALL_BACK_WORKING_DAYS)
+        yield _item("asked_to_call", case, None, last, (last - today).days, asked_on=case.asked_on)
+    if case.stop_asked_on is not None and not _is_put_off(case, today=today, since=case.stop_asked_on):
+        yield _item("stop_to_confirm", case, asked_on=case.stop_asked_on)
 
 
 def _call(case: Case, task: Task, *, today: date, study: Study) -> WorkItem | None:
@@ -126,8 +191,15 @@ def _call(case: Case, task: Task, *, today: date, study: Study) -> WorkItem | No
     if reason is None:
         return None
     last, left = _last_day(task, today=today), days_left(task.facts, today=today)
+    if reason == "baseline_incomplete" and task.state.collection != "STARTED" and _never_signed_in(case, today=today):
+        # Nothing can be answered before the code was used: that is what waits, and as urgently as the baseline itself.
+        never = _item("not_activated", case, None, last, left, days=(today - case.enrolled_on).days)
+        return replace(never, rank=RANKS[reason])
     since = None if task.facts.target_on is None else (today - task.facts.target_on).days
-    return _item(reason, case, task, last, left, attempts=task.attempts, days_due=since, idle_hours=task.idle_hours)
+    return _item(
+        reason, case, task, last, left,
+        attempts=task.attempts, days_due=since, idle_hours=task.idle_hours, since=_SINCE.get(reason, _none)(task),
+    )  # fmt: skip
 
 
 def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
@@ -137,6 +209,12 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
     last = _last_day(task, today=today)
     if last is not None and last <= horizon(today, CLOSING_WORKING_DAYS):
         return "closing_soon"
+    if task.unclear_on is not None:
+        return "possibly_sent"
+    if task.letter_due_on is not None:
+        return "letter_due"
+    if task.task_due_on is not None:
+        return "task_due"
     if overdue and task.attempts == 0:
         return "overdue"
     if _asked_again_on(task, overdue=overdue) <= today:
@@ -158,16 +236,30 @@ def _asked_again_on(task: Task, *, overdue: bool) -> date:
 
 def _about_participant(case: Case, *, today: date) -> Iterator[WorkItem]:
     """Rows about a participant who is asked something now or later, but cannot be reached or has never signed in. They
-    keep quiet while a later day was agreed about a questionnaire: the same call under another name is no new reason."""
-    ahead = any(is_waiting(task.state) or task.state.shown in ("upcoming", "unscheduled") for task in case.tasks)
+    keep quiet while a later day was agreed about a questionnaire: the same call under another name is no new reason.
+    That messages do not arrive is one, unless it was known when the day was agreed."""
+    if not any(is_waiting(task.state) or task.state.shown in ("upcoming", "unscheduled") for task in case.tasks):
+        return
+    if case.fault is not None and not _is_put_off(case, today=today, since=case.fault_on):
+        yield _item(case.fault, case, since=case.fault_on)
     agreed = any(is_waiting(task.state) and _is_hidden(task, today=today) for task in case.tasks)
-    if not ahead or agreed or (case.next_on is not None and today < case.next_on):
+    if agreed or _is_put_off(case, today=today):
         return
     if not case.has_channel:
         yield _item("no_channel", case)
-    days = (today - case.enrolled_on).days
-    if not case.activated and days >= ACTIVATION_DAYS:
-        yield _item("not_activated", case, days=days)
+    if _never_signed_in(case, today=today):
+        yield _item("not_activated", case, days=(today - case.enrolled_on).days)
+
+
+def _never_signed_in(case: Case, *, today: date) -> bool:
+    return not case.activated and (today - case.enrolled_on).days >= ACTIVATION_DAYS
+
+
+def _is_put_off(case: Case, *, today: date, since: date | None = None) -> bool:
+    """Whether a row about the participant is hidden: not by a date that was set before the reason `since` arose."""
+    if case.next_on is None or today >= case.next_on:
+        return False
+    return since is None or case.next_set_on is None or case.next_set_on >= since
 
 
 def _needs_reason(task: Task) -> bool:
@@ -181,6 +273,17 @@ def _is_hidden(task: Task, *, today: date) -> bool:
     if task.next_on is None or today >= task.next_on:
         return False
     return task.next_set_when is None or task.next_set_when == task.state.shown
+
+
+def _none(_task: Task) -> None:
+    return None
+
+
+_SINCE: dict[Reason, Callable[[Task], date | None]] = {
+    "possibly_sent": lambda task: task.unclear_on,
+    "letter_due": lambda task: task.letter_due_on,
+    "task_due": lambda task: task.task_due_on,
+}
 
 
 def _last_day(task: Task, *, today: date) -> date | None:

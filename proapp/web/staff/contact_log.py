@@ -20,7 +20,7 @@ from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import timeline, words
-from proapp.web.staff.work import background
+from proapp.web.staff.work import back_to_list, background, kept
 from proapp.web.transactions import database, now, runtime, today
 
 WRITERS = ("nurse", "investigator", "coordinator")
@@ -118,7 +118,7 @@ def postpone(study_id: str) -> Response | tuple[str, int] | str:
         else:
             until = format_date(form.until.data, "EEEE d MMMM")
             flash(gettext("%(study_id)s is postponed until %(day)s.", study_id=study_id, day=until))
-            return redirect(url_for("staff.work"), code=303)
+            return redirect(back_to_list(), code=303)
     return _postpone_page(form, member, about), 422
 
 
@@ -154,8 +154,8 @@ def _after_contact(member: Member, about: Expected | None, noted: contact_log.No
     said = str(words.OUTCOMES[noted.outcome])
     flash(gettext("Contact with %(study_id)s noted: %(outcome)s.", study_id=member.study_id, outcome=said))
     if noted.outcome == "declined" and about is not None and _waits(about):
-        return redirect(url_for("staff.reason", assessment_id=about.id), code=303)
-    return redirect(url_for("staff.work"), code=303)
+        return redirect(url_for("staff.reason", assessment_id=about.id, **kept()), code=303)
+    return redirect(back_to_list(), code=303)
 
 
 def _contact_page(form: ContactForm, member: Member, about: Expected | None) -> str:

@@ -21,7 +21,7 @@ from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.contact_log import WRITERS
 from proapp.web.staff.presenters import reasons, timeline, words
-from proapp.web.staff.work import background
+from proapp.web.staff.work import back_to_list, background, kept
 from proapp.web.transactions import database, now, runtime
 
 SENTENCES: dict[str, Any] = {
@@ -109,7 +109,7 @@ def decline(assessment_id: int) -> Response | tuple[str, int]:
                     timepoint=background().label(assessment.timepoint),
                 )
             )
-            return redirect(url_for("staff.work"), code=303)
+            return redirect(back_to_list(), code=303)
     return _page(form, assessment_id), 422
 
 
@@ -156,10 +156,10 @@ def _recorded(assessment: Expected, why: str) -> Response:
         reason=why,
     )
     change = Markup('{} <a href="{}">{}</a>').format(
-        said, url_for("staff.reason", assessment_id=assessment.id), gettext("Change")
+        said, url_for("staff.reason", assessment_id=assessment.id, **kept()), gettext("Change")
     )
     flash(change)
-    return redirect(url_for("staff.work"), code=303)
+    return redirect(back_to_list(), code=303)
 
 
 def _page(form: Form, assessment_id: int) -> str:

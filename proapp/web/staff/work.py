@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -18,7 +19,7 @@ from proapp.web.staff.presenters import work as presenter
 from proapp.web.staff.presenters.words import Background
 from proapp.web.transactions import database, now, runtime, today
 
-GROUPS = (follow_up.CALLS, follow_up.CLOSING, follow_up.REASONS)
+GROUPS = (follow_up.CALLS, follow_up.CLOSING, follow_up.REASONS, follow_up.WISHES)
 SILENT_AFTER = timedelta(hours=2)
 
 
@@ -35,20 +36,40 @@ def known(typed: str | None, values: Iterable[str]) -> str | None:
 @blueprint.get("/work")
 @audience("nurse", "investigator", "coordinator", "monitor")
 def work() -> str:
-    site = known(request.args.get("site"), (one.code for one in runtime().study.sites))
-    wanted = known(request.args.get("reason"), (*GROUPS, *RANKS))
+    site, wanted = _filter()
     found = follow_up.work(database(), study=runtime().study, sites=staff().sites, now=now(), site=site, wanted=wanted)
     on = background()
     return render_template(
         "staff/work.html",
         found=found,
-        rows=[presenter.row(row, on) for row in found.rows],
+        rows=[presenter.row(row, on, kept()) for row in found.rows],
         tabs=presenter.tabs(found, site=site, wanted=wanted),
         site=site,
         sites=grid_words.filter_choices(on, staff().sites)["site"],
         wanted=wanted,
         silent=found.last_run is not None and now() - found.last_run > SILENT_AFTER,
     )
+
+
+def kept() -> dict[str, str | None]:
+    """The filter of the worklist as it stands in the address: the pages of its actions carry it along."""
+    site, wanted = _filter()
+    return {"site": site, "reason": wanted}
+
+
+def back_to_list() -> str:
+    """The worklist as it was filtered when its reader left it for one of its actions."""
+    return url_for("staff.work", **kept())
+
+
+def _filter() -> tuple[str | None, str | None]:
+    site = known(request.args.get("site"), (one.code for one in runtime().study.sites))
+    return site, known(request.args.get("reason"), (*GROUPS, *RANKS))
+
+
+@blueprint.app_context_processor
+def _way_back() -> dict[str, Any]:
+    return {"back_to_list": back_to_list, "kept": kept}
 
 
 @blueprint.get("/find")
