@@ -1,0 +1,153 @@
+"""Several versions of one protocol side by side: which one a site works by, which one a row of the plan names, and what
+the plan is where one has followed another. A version is a study like any other; here they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple, TypeVar
+
+from pydantic import PrivateAttr
+
+from proapp.study.model import Arm, Site, Study, TimePoint
+from proapp.study.schedule import Anchors, PlannedAssessment, plan
+
+AMENDMENT = "amendment"
+Coded = TypeVar("Coded", TimePoint, Arm, Site)
+
+
+class InForce(NamedTuple):
+    """A version, and the first local day on which a site works by it."""
+
+    active_from: date
+    study: Study
+
+
+Chain = tuple[InForce, ...]
+
+
+class Activation(NamedTuple):
+    """A version that one site has begun to work by."""
+
+    site: str
+    active_from: date
+    study: Study
+
+
+class Amended(Study):
+    """A study of which more than one version is in use. Read like any study it is the newest version, with the time
+    points and arms of the earlier ones beside it (there are rows that name them) and each site as its own version has
+    it; `in_force`, `chain` and `numbered` lead to the version that decides about a site or a row."""
+
+    _versions: tuple[Study, ...] = PrivateAttr(default=())
+    _chains: Mapping[str, Chain] = PrivateAttr(default={})
+
+    @property
+    def versions(self) -> tuple[Study, ...]:
+        return self._versions
+
+    @property
+    def chains(self) -> Mapping[str, Chain]:
+        return self._chains
+
+    @cached_property
+    def content_hash(self) -> str:
+        return self._versions[-1].content_hash
+
+
+def combine(base: Study, activations: Sequence[Activation]) -> Study:
+    """The study as it stands: `base`, and what sites have activated since, in the order of the versions."""
+    if not activations:
+        return base
+    versions = tuple({one.number: one for one in (base, *(active.study for active in activations))}.values())
+    head = versions[-1]
+    chains = {site.code: _chain(site.code, base, activations, head) for site in head.sites}
+    said = {name: getattr(head, name) for name in type(head).model_fields}
+    said["timepoints"] = merged([version.timepoints for version in versions])
+    said["arms"] = merged([version.arms for version in versions])
+    said["languages"] = tuple(dict.fromkeys(code for version in reversed(versions) for code in version.languages))
+    said["sites"] = tuple(chains[site.code][-1].study.site(site.code) for site in head.sites)
+    amended = Amended.model_construct(_fields_set=set(head.model_fields_set), **said)
+    amended._versions, amended._chains = versions, chains
+    return amended
+
+
+def _chain(site: str, base: Study, activations: Iterable[Activation], head: Study) -> Chain:
+    """A site that no version but the newest knows, and that has not begun to work, is described by the newest."""
+    own = tuple(InForce(one.active_from, one.study) for one in activations if one.site == site)
+    if any(one.code == site for one in base.sites):
+        return (InForce(date.min, base), *own)
+    return own or (InForce(date.min, head),)
+
+
+def merged(lists: Sequence[Sequence[Coded]]) -> tuple[Coded, ...]:
+    """The newest list (the last), with what only earlier ones have put where it stood there."""
+    found = list(lists[-1])
+    for older in reversed(lists[:-1]):
+        place, places = 0, {one.code: number for number, one in enumerate(found)}
+        for one in older:
+            if one.code in places:
+                place = places[one.code] + 1
+            else:
+                found.insert(place, one)
+                places = {known.code: number for number, known in enumerate(found)}
+                place += 1
+    return tuple(found)
+
+
+def versions(study: Study) -> tuple[Study, ...]:
+    """Every version in use at some site, or named by some row, oldest first."""
+    return study.versions if isinstance(study, Amended) else (study,)
+
+
+def knows(study: Study, number: str) -> bool:
+    """Whether a row that names this version can be read by it."""
+    return any(version.number == number for version in versions(study))
+
+
+def numbered(study: Study, number: str) -> Study:
+    """The version that a row names; the newest for a number that nobody knows."""
+    return next((version for version in versions(study) if version.number == number), versions(study)[-1])
+
+
+def chain(study: Study, site: str, *, until: date | None = None) -> Chain:
+    """The versions a site has worked by, oldest first, up to the day `until` (local, inclusive); never empty."""
+    if not isinstance(study, Amended):
+        return (InForce(date.min, study),)
+    found = study.chains.get(site) or (InForce(date.min, study.versions[-1]),)
+    return tuple(one for one in found if until is None or one.active_from <= until) or found[:1]
+
+
+def in_force(study: Study, site: str, day: date | None = None) -> Study:
+    """The version a site works by on `day` (now, if none is given)."""
+    return chain(study, site, until=day)[-1].study
+
+
+class Wanted(NamedTuple):
+    """One assessment of the plan, and the version it follows. `cancelled` where that version asks for it too late."""
+
+    planned: PlannedAssessment
+    study: Study
+    cancelled: str | None = None
+
+
+def plan_in_force(chain: Chain, anchors: Anchors) -> tuple[Wanted, ...]:
+    """Every assessment a participant of a site with this chain is to be asked for.
+
+    What was over before a version began stays with the one before it: an amendment does not reach back. An assessment
+    whose window, by the new version alone, was over before that began was never asked for, and is cancelled.
+    """
+    found: dict[tuple[str, int], Wanted] = {}
+    for number, (active_from, study) in enumerate(chain):
+        next_from = chain[number + 1].active_from if number + 1 < len(chain) else None
+        for planned in plan(study, anchors):
+            key = (planned.timepoint, planned.occurrence)
+            if key in found:
+                continue
+            late_until = planned.late_until
+            if next_from is None and number and late_until is not None and late_until < active_from:
+                found[key] = Wanted(PlannedAssessment(*key), study, AMENDMENT)
+            elif next_from is None or (late_until is not None and active_from <= late_until < next_from):
+                found[key] = Wanted(planned, study)
+    return tuple(found.values())
