@@ -7,17 +7,21 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, time
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 Kind = Literal["baseline", "scheduled", "event", "unscheduled"]
 Anchor = Literal["consent", "randomization", "surgery", "progression", "manual"]
 ReminderBase = Literal["opens", "target", "closes"]
-Channel = Literal["sms", "email"]
+Channel = Literal["message", "sms", "email", "letter", "task", "digest"]
+TextKind = Literal["reminder", "last", "test"]
+Link = Literal["none", "domain", "personal"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 DeathBefore = Literal["opens", "target", "closes"]
 
 
@@ -33,6 +37,12 @@ def _reachable(phone: str) -> str:
     if not re.fullmatch(r"[0-9+() \u2010-\u2013-]{5,30}", phone) or sum(map(str.isdigit, phone)) < 5:
         raise ValueError(f'"{phone}" is not a telephone number a patient could ring')
     return phone
+
+
+def _wall_clock(said: object) -> time:
+    if not isinstance(said, str) or not re.fullmatch("(?:[01][0-9]|2[0-3]):[0-5][0-9]", said):
+        raise ValueError("must be a time of day such as 20:00, between quotation marks")
+    return time.fromisoformat(said)
 
 
 def _regular(pattern: str) -> str:
@@ -52,6 +62,7 @@ Zone = Annotated[str, AfterValidator(_known_zone)]
 Phone = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_reachable)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_regular)]
 Days = Annotated[int, Field(ge=0, le=3650)]
+WallClock = Annotated[time, BeforeValidator(_wall_clock)]
 
 
 class Frozen(BaseModel):
@@ -61,7 +72,11 @@ class Frozen(BaseModel):
 
 
 class Site(Frozen):
-    """A clinic. `hours` tells patients when `phone` is answered; `time_zone` defaults to the study's."""
+    """A clinic. `hours` tells patients when `phone` is answered; `time_zone` defaults to the study's.
+
+    `closed_on` is the last day on which it takes part. `link` says how far its messages lead: nowhere, to the start
+    page, or (with a PIN) to the patient's own.
+    """
 
     code: Code
     name: Text
@@ -70,6 +85,7 @@ class Site(Frozen):
     time_zone: Zone
     opened_on: date | None = None
     closed_on: date | None = None
+    link: Link = "none"
 
 
 class Arm(Frozen):
@@ -80,11 +96,67 @@ class Arm(Frozen):
 
 
 class Reminder(Frozen):
-    """One step of a time point's reminder plan: `days` after (negative: before) that date of the window."""
+    """One step of a time point's reminder plan: `days` after (negative: before) that date of the window.
+
+    `message` goes by the participant's own channel, `letter` to the list of letters, `task` to the nurse's worklist,
+    `digest` to the investigator. `at` is local wall-clock time; where it is left out, see `FollowUp.send_at`.
+    """
 
     relative_to: ReminderBase
     days: Annotated[int, Field(ge=-3650, le=3650)]
     channel: Channel
+    at: WallClock | None = None
+
+    @property
+    def key(self) -> str:
+        """What the step is called in the outbox: opens+0, target+3, closes-7."""
+        return f"{self.relative_to}{self.days:+d}"
+
+
+class MessageTexts(Frozen):
+    """The wording of one kind of message; {phone} and {link} are filled in when it is sent. proapp has its own wording
+    for each that is left out."""
+
+    sms: Texts | None = None
+    subject: Texts | None = None
+    email: Texts | None = None
+
+
+class FollowUpTexts(Frozen):
+    """The study's own wording, by kind: the ordinary reminder, the one shortly before the close, the test message."""
+
+    reminder: MessageTexts = MessageTexts()
+    last: MessageTexts = MessageTexts()
+    test: MessageTexts = MessageTexts()
+
+    def of(self, kind: TextKind) -> MessageTexts:
+        """The study's own wording of that kind."""
+        return {"reminder": self.reminder, "last": self.last, "test": self.test}[kind]
+
+
+class FollowUp(Frozen):
+    """When messages may go out, how many, and in what words.
+
+    Times are local wall-clock times of the site. Nothing goes out from `quiet_from` until `quiet_until`, nor on days
+    other than `weekdays`, nor (unless `public_holidays`) on Swedish public holidays. A message that was missed may
+    still go `useful_days` later, unless the next is due.
+    """
+
+    quiet_from: WallClock = time(20)
+    quiet_until: WallClock = time(8)
+    send_at: WallClock = time(10)
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS
+    public_holidays: bool = False
+    useful_days: Annotated[int, Field(ge=0, le=60)] = 5
+    cap_participant: Annotated[int, Field(ge=1, le=20)] = 1
+    cap_study: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    texts: FollowUpTexts = FollowUpTexts()
+
+    def is_quiet(self, wall_clock: time) -> bool:
+        """True within the quiet hours, which may reach over midnight; there are none if they begin when they end."""
+        if self.quiet_from <= self.quiet_until:
+            return self.quiet_from <= wall_clock < self.quiet_until
+        return wall_clock >= self.quiet_from or wall_clock < self.quiet_until
 
 
 class TimePoint(Frozen):
@@ -113,7 +185,7 @@ class TimePoint(Frozen):
 
 
 class Study(Frozen):
-    """One version of one protocol, as its study file states it."""
+    """One version of one protocol, as its study file states it. Nothing is sent after `closes_on`."""
 
     code: Code
     title: Texts
@@ -133,6 +205,8 @@ class Study(Frozen):
     extension_max_days: Days = 30
     baseline_required: bool = True
     death_before: DeathBefore = "target"
+    closes_on: date | None = None
+    follow_up: FollowUp = FollowUp()
     safety: Texts
     sites: Annotated[tuple[Site, ...], Field(min_length=1)]
     arms: Annotated[tuple[Arm, ...], Field(min_length=1)]

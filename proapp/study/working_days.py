@@ -54,3 +54,22 @@ def horizon(today: date, working_days: int) -> date:
         if working_days < 0:
             return day
         day = following
+
+
+@lru_cache
+def public_holidays(year: int) -> frozenset[date]:
+    """Swedish public holidays other than ordinary Sundays, as the act on public holidays (1989:253) lists them. The
+    eves on which clinics close are none: a message may go out then, and nobody answers the telephone."""
+    easter = easter_sunday(year)
+    fixed = {date(year, month, day) for month, day in ((1, 1), (1, 6), (5, 1), (6, 6), (12, 25), (12, 26))}
+    moving = {easter + timedelta(days=days) for days in (-2, 0, 1, 39, 49)}
+    return frozenset(fixed | moving | {_saturday_from(date(year, 6, 20)), _saturday_from(date(year, 10, 31))})
+
+
+def _saturday_from(day: date) -> date:
+    """Midsummer Day is the Saturday from 20 to 26 June, All Saints' Day that from 31 October to 6 November."""
+    return day + timedelta(days=(5 - day.weekday()) % 7)
+
+
+def is_public_holiday(day: date) -> bool:
+    return day in public_holidays(day.year)

@@ -30,7 +30,7 @@ BROKEN = [
     (('phone = "0980-319 201"', 'phone = "(- - - - -)"'), 'sites[UME].phone: "(- - - - -)" is not a telephone number a patient could ring'),
     (("[A-Z]{3}-[0-9]{3}", "[A-Z"), "id_pattern: is not a regular expression: unterminated character set at position 0"),
     (('kind = "event"', 'kind = "visit"'), "timepoints[op1].kind: must be 'baseline', 'scheduled', 'event' or 'unscheduled'"),
-    (('channel = "sms"', 'channel = "pigeon"'), "timepoints[m03].reminders[1].channel: must be 'sms' or 'email'"),
+    (('channel = "sms"', 'channel = "pigeon"'), "timepoints[m03].reminders[1].channel: must be 'message', 'sms', 'email', 'letter', 'task' or 'digest'"),
     (('instruments = ["c30", "br23"]', "instruments = []"), "timepoints[m03].instruments: must have at least one entry"),
     (('instruments = ["c30", "br23"]', 'instruments = "c30"'), "timepoints[m03].instruments: must be a list"),
     (('safety = { sv = "Ring oss", en = "Call us" }', 'safety = "Ring oss"'), "safety: must be a table with one text for each language"),
