@@ -108,6 +108,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
     if settings.today and not settings.demo:
         reader.problems.append("PROAPP_TODAY moves the clock and is only allowed together with PROAPP_DEMO=1.")
+    if settings.demo and not settings.gateways.stays_here:
+        reader.problems.append(
+            "PROAPP_DEMO=1: the people are invented, so messages may only go to the log or to a server on this machine."
+        )
     reader.unknown()
     if reader.problems:
         raise SettingsError(reader.problems)
@@ -219,6 +223,7 @@ class _Reader:
             self.problems.append(
                 f"{name} must be an address that begins with https://, without name and password in it."
             )
+            return default
         return value
 
     def count(self, name: str, *, default: str = "0", most: int = 5) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 MINIMUM_SECRET = 32  # characters
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -36,6 +37,17 @@ class GatewaySettings:
     http_reference: str = ""
     receipt_user: str = ""
     receipt_password: str = field(default="", repr=False)
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether no message can leave this machine."""
+        used = {self.sms, self.email}
+        targets = [(self.smtp_host, "smtp"), (_host(self.sms_url), "46elks"), (_host(self.http_url), "http")]
+        return all(host in LOCAL for host, gateway in targets if gateway in used)
+
+
+def _host(address: str) -> str | None:
+    return urlsplit(address).hostname
 
 
 def gateway_problems(given: GatewaySettings) -> list[str]:

@@ -64,6 +64,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     logging.getLogger("werkzeug").setLevel("WARNING")
     logging.getLogger("sqlalchemy.engine").setLevel("WARNING")
     logging.getLogger("apscheduler").setLevel("WARNING")
+    logging.getLogger("urllib3").setLevel("WARNING")  # it writes addresses, which at some gateways hold a key
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -93,5 +93,5 @@ def _filled(template: Any, values: Mapping[str, str]) -> Any:
     if isinstance(template, dict):
         return {name: _filled(inner, values) for name, inner in template.items()}
     if isinstance(template, list | tuple):
-        return [_filled(inner, values) for inner in template]
+        return type(template)(_filled(inner, values) for inner in template)
     return template

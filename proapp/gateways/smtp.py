@@ -30,6 +30,7 @@ from proapp.gateways.protocol import (
 )
 
 Security = Literal["starttls", "tls", "none"]
+_ADDRESS = re.compile(r"[^@\s<>()\[\]\",;:\\]+@[^@\s<>()\[\]\",;:\\]+")
 STEPS = 4  # the whole conversation may take so many times the longest wait for one answer
 
 
@@ -92,6 +93,8 @@ class SmtpGateway:
         if self._user is not None:
             try:
                 server.login(self._user, self._password or "")
+            except smtplib.SMTPServerDisconnected:
+                raise
             except smtplib.SMTPException:  # its message holds what the server said, which may quote the name
                 raise PassingFailure("gateway_refused_us") from None
 
@@ -100,7 +103,7 @@ class SmtpGateway:
         domain = self._sender.rpartition("@")[2]
         try:
             mail["From"] = Address(self._sender_name, addr_spec=self._sender)
-            mail["To"] = Address(addr_spec=to)
+            mail["To"] = Address(username=to.rpartition("@")[0], domain=to.rpartition("@")[2])
             mail["Subject"] = message.subject or ""
         except (ValueError, IndexError, MessageError):  # none of them may be quoted: the address is in it
             raise PermanentFailure("address_not_supported", undeliverable=True) from None
@@ -143,6 +146,8 @@ def _plain_domain(address: str) -> str:
     """The address with its domain in ASCII (IDNA), which every server takes."""
     local, _, domain = address.rpartition("@")
     try:
+        if not _ADDRESS.fullmatch(address):
+            raise UnicodeError
         return f"{local}@{domain.encode('idna').decode()}"
     except UnicodeError:
         raise PermanentFailure("address_not_supported", undeliverable=True) from None
