@@ -77,6 +77,7 @@ class Sitting:
     study: Study
     now: datetime
     head: tuple[int, str] | None = None  # last (seq, hash) of the audit chain; only in a locked sitting
+    whole: bool = True  # False: `given` holds one item and the gates' items only, all that a question page needs
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -151,6 +152,7 @@ class Sitting:
     @cached_property
     def answered(self) -> int:
         """Items that hold an answer which counts (an answer behind a closed gate is kept, but does not count)."""
+        self._require_whole()
         answers = [step for step, given in self.given.items() if given.kind == "answered"]
         asked = {one.code: self.applicability(one.code) for one in self.instruments}
         return len([None for code, item in answers if code in asked and asked[code][item] != "not_applicable"])
@@ -173,11 +175,17 @@ class Sitting:
 
     def first_open(self) -> Step | None:
         """The first item asked that was neither answered nor skipped: where a sitting resumes."""
+        self._require_whole()
         return next((step for step in self.steps if not self._settled(step)), None)
 
     def unanswered(self) -> tuple[Step, ...]:
         """Items asked that hold no answer, skipped ones too."""
+        self._require_whole()
         return tuple(step for step in self.steps if step not in self.given or self.given[step].kind != "answered")
+
+    def _require_whole(self) -> None:
+        if not self.whole:
+            raise ValueError("this sitting was read for one item; what concerns all answers needs them all")
 
     def _settled(self, step: Step) -> bool:
         return step in self.given and self.given[step].kind != "cleared"

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
@@ -18,7 +18,7 @@ from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument
 from proapp.services.audit import GENESIS, participant_chain
 from proapp.services.errors import NotFound
-from proapp.services.sitting import OWN_MODES, OpenedSet, Sitting, Step
+from proapp.services.sitting import OWN_MODES, OpenedSet, Sitting, Step, route
 from proapp.study.events import Event, participant_facts
 from proapp.study.model import Study, TimePoint
 from proapp.study.status import AssessmentFacts
@@ -82,20 +82,39 @@ _OWN = _FACTS.where(_participant.c.id == bindparam("participant"))
 _OWN_LOCKED = _OWN.with_for_update(key_share=True, of=_participant)
 _ANY_LOCKED = _FACTS.with_for_update(key_share=True, of=_participant)
 
-# Plain numbers and words only: there is a row for every answer, and nothing is to be done to each.
-_ANSWERS = (
-    select(_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code)
-    .select_from(_set.outerjoin(_answer, _answer.c.response_set_id == _set.c.id))
-    .where(_set.c.id == bindparam("set_id"))
-    .order_by(_answer.c.id)
-)
 _last_event = select(_audit).where(_audit.c.chain == bindparam("chain")).order_by(_audit.c.seq.desc()).limit(1)
 # The head of the audit chain rides along, so that a save needs no statement of its own for it.
-_ANSWERS_AND_HEAD = _ANSWERS.add_columns(
+_HEAD = (
     case((_set.c.submitted_at.is_(None), 0), else_=1).label("submitted"),
     _last_event.with_only_columns(_audit.c.seq).scalar_subquery().label("seq"),
     _last_event.with_only_columns(_audit.c.hash).scalar_subquery().label("hash"),
 )
+
+
+@lru_cache(maxsize=64)
+def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Select[Any]:
+    """The rows of a set, oldest first; with `gates` only those of one item and of these.
+
+    Plain numbers and words only: there is a row for every answer, and nothing is to be done to each.
+    """
+    belongs: Any = _answer.c.response_set_id == _set.c.id
+    if gates is not None:
+        asked = (Step(bindparam("instrument"), bindparam("item")), *gates)  # type: ignore[arg-type]
+        items = (and_(_answer.c.instrument == step.instrument, _answer.c.item == step.item) for step in asked)
+        belongs = belongs & or_(*items)
+    return (
+        select(_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code, *(_HEAD if lock else ()))
+        .select_from(_set.outerjoin(_answer, belongs))
+        .where(_set.c.id == bindparam("set_id"))
+        .order_by(_answer.c.id)
+    )
+
+
+@lru_cache(maxsize=64)
+def _gates(instruments: tuple[Instrument, ...]) -> tuple[Step, ...]:
+    """The items whose answers decide whether others are asked."""
+    return tuple(dict.fromkeys(Step(one.code, gate.item) for one in instruments for _number, gate in one.gates))
+
 
 # There are few different answers and steps, and 74 of them are made for every page.
 _given = cache(Given)
@@ -111,17 +130,19 @@ def find_sitting(
     assessment_id: int,
     now: datetime,
     lock: bool = False,
+    at: Step | None = None,
 ) -> Sitting:
     """The patient's own assessment: two statements (one before it is started).
 
-    `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
+    With `at` only what is needed at that item is read, its answer and those of the gates: a questionnaire of 74 items
+    is not read 74 times. It is NotFound when there is no such item. `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
     audit chain behind that lock. Raises NotFound for an absent assessment and for somebody else's alike.
     """
     connection = session.connection()
     rows = connection.execute(
         _OWN_LOCKED if lock else _OWN, {"assessment_id": assessment_id, "participant": participant_id}
     ).all()
-    return _sitting(connection, rows, study, instruments, now, lock)
+    return _sitting(connection, rows, study, instruments, now, lock, at)
 
 
 def find_for_worker(
@@ -140,16 +161,26 @@ def _sitting(
     instruments: Mapping[str, Instrument],
     now: datetime,
     lock: bool,
+    at: Step | None = None,
 ) -> Sitting:
     if not rows or rows[0].timepoint not in study.timepoints_by_code:
         raise NotFound
     row, timepoint = rows[0], study.timepoint(rows[0].timepoint)
     sets = {one.set_id: _opened(one) for one in rows if one.set_id is not None}
     own = next((one for one in sets.values() if one.mode in OWN_MODES), None)
+    asked = tuple(
+        instruments[code]
+        for code in timepoint.instruments
+        # What was pinned at the start is what is finished, whatever the study file says by then.
+        if code in instruments and (own is None or code in own.packs)
+    )
+    if at is not None and at not in route(asked).places:
+        raise NotFound
     given: dict[Step, Given] = {}
     head = None
     if own is not None:
-        own, given, head = _answers(connection, own, row.participant_id, lock)
+        gates = None if at is None else _gates(asked)
+        own, given, head = _answers(connection, own, row.participant_id, lock, at, gates)
     counts = own or next((one for one in sets.values() if one.submitted_at is not None), None)
     return Sitting(
         assessment_id=row.id,
@@ -159,16 +190,12 @@ def _sitting(
         assessment=_assessment_facts(row, timepoint, counts),
         participant=participant_facts(_events(rows)),
         own=own,
-        instruments=tuple(
-            instruments[code]
-            for code in timepoint.instruments
-            # What was pinned at the start is what is finished, whatever the study file says by then.
-            if code in instruments and (own is None or code in own.packs)
-        ),
+        instruments=asked,
         given=given,
         study=study,
         now=now,
         head=head,
+        whole=at is None,
     )
 
 
@@ -180,13 +207,20 @@ def _opened(row: Any) -> OpenedSet:
 
 
 def _answers(
-    connection: Connection, own: OpenedSet, participant_id: int, lock: bool
+    connection: Connection,
+    own: OpenedSet,
+    participant_id: int,
+    lock: bool,
+    at: Step | None,
+    gates: tuple[Step, ...] | None,
 ) -> tuple[OpenedSet, dict[Step, Given], tuple[int, str] | None]:
     """The newest row of each item, and whether the set was submitted while this transaction waited for its turn."""
     parameters: dict[str, Any] = {"set_id": own.id}
+    if at is not None:
+        parameters.update(instrument=at.instrument, item=at.item)
     if lock:
         parameters["chain"] = participant_chain(participant_id)
-    rows = connection.execute(_ANSWERS_AND_HEAD if lock else _ANSWERS, parameters).all()
+    rows = connection.execute(_answers_query(gates, lock), parameters).all()
     given = {_step(row[0], row[1]): _given(row[2], row[3]) for row in rows if row[0] is not None}
     if not lock:
         return own, given, None

@@ -66,6 +66,7 @@ def question(
     instrument = sitting.instrument(step.instrument)
     lang, words = wording(instrument, language)
     given = sitting.given.get(step)
+    answered = given is not None and given.kind == "answered"
     _part, position, done = sitting.place(step)
     back, back_words = _back(sitting, step, back_to_review)
     return Question(
@@ -76,8 +77,8 @@ def question(
         introduction=words.introduction if position == 0 else "",
         choices=_choices(instrument, step.item, lang, given.code if given else None),
         first_code=instrument.choices(step.item).lowest,
-        is_answered=given is not None and given.kind == "answered",
-        saved=progress(sitting) if sitting.given else _("Each answer is saved when you continue."),
+        is_answered=answered,
+        saved=_("Your answer is saved.") if answered else _("Each answer is saved when you continue."),
         notice=words.notice or "",
         back=back,
         back_words=back_words,
@@ -110,10 +111,6 @@ def place(sitting: Sitting, step: Step) -> str:
     if len(sitting.instruments) == 1:
         return here
     return _("Part %(number)d of %(total)d", number=part + 1, total=len(sitting.instruments)) + " · " + here
-
-
-def progress(sitting: Sitting) -> str:
-    return _("%(answered)d of %(total)d answered and saved", answered=sitting.answered, total=sitting.total)
 
 
 def _back(sitting: Sitting, step: Step, back_to_review: bool) -> tuple[str, str]:

@@ -21,8 +21,8 @@ from proapp.web.patient import blueprint, home, presenters
 from proapp.web.transactions import database, now, runtime
 
 
-def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
-    """The signed-in patient's own assessment; a page not found for anybody else's."""
+def _sitting(assessment_id: int, *, lock: bool = False, at: Step | None = None) -> Sitting:
+    """The signed-in patient's own assessment; a page not found for anybody else's. `at`: as one item needs it."""
     return find_sitting(
         database(),
         study=runtime().study,
@@ -31,6 +31,7 @@ def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
         assessment_id=assessment_id,
         now=now(),
         lock=lock,
+        at=at,
     )
 
 
@@ -72,7 +73,7 @@ def _stopped_page(sitting: Sitting, code: str) -> Stopped:
         return Stopped(_("Not started yet"), _("This questionnaire has not been started."), start, _("Begin"))
     if code == "not_asked":
         text = _("Because of an earlier answer this question is not asked. Nothing was changed.")
-        return Stopped(_("This question is left out"), text, _where_left(sitting), _("Continue"))
+        return Stopped(_("This question is left out"), text, start, _("Continue"))
     if code == "already_sent":
         text = _(
             "Your answers have been sent and can no longer be changed here. If something is wrong, call your clinic."
@@ -153,7 +154,7 @@ def begin(assessment_id: int) -> Any:
 @blueprint.get("/assessment/<int:assessment_id>/<instrument>/<int:item>")
 @audience("patient")
 def question(assessment_id: int, instrument: str, item: int) -> Any:
-    sitting = _sitting(assessment_id)
+    sitting = _sitting(assessment_id, at=Step(instrument, item))
     step = sitting.step(instrument, item)
     if sitting.own is None:
         return _away(url_for("patient.start", assessment_id=assessment_id))
@@ -186,7 +187,7 @@ def _after(sitting: Sitting, step: Step) -> str:
 @audience("patient")
 def answer(assessment_id: int, instrument: str, item: int) -> Any:
     """Save what was done with one item, then go where the button says."""
-    sitting = _sitting(assessment_id, lock=True)
+    sitting = _sitting(assessment_id, lock=True, at=Step(instrument, item))
     step = sitting.step(instrument, item)
     act, raw = request.form.get("do", ""), request.form.get("answer")
     new_language = request.form.get("language", "")
