@@ -23,6 +23,9 @@ class Phone:
         if first_time:
             self.page.locator("input[name=again]").fill(pin)
         self.press()
+        if first_time:
+            expect(self.page).to_have_url(re.compile(r"/welcome/mobile$"))
+            self.page.locator("main a.soft").click()  # later
         expect(self.page).to_have_url(re.compile(r"/home$"))
 
     def press(self) -> None:

@@ -18,7 +18,7 @@ from proapp.services.cohort import Expected, Member
 from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
 from proapp.web import context
 from proapp.web.guard import audience, patient
-from proapp.web.patient import blueprint
+from proapp.web.patient import blueprint, pauses
 from proapp.web.transactions import database, now, runtime, today
 
 
@@ -60,6 +60,9 @@ class Home:
     next: str
     sent: tuple[Sent, ...]
     has_calendar: bool
+    is_over: bool  # nothing is, or will be, asked
+    pause: str
+    check_contact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,9 @@ def _home(member: Member) -> Home:
         next=following,
         sent=tuple(reversed(sent)),
         has_calendar=bool(coming),
+        is_over=not cards and not declined and not following,
+        pause="" if _has_stopped(member) else pauses.in_words(pauses.standing()),
+        check_contact=member.contact is None or member.contact.confirmed_at is None,
     )
 
 

@@ -53,7 +53,7 @@ def choose(browser: Any, pin: str = "2580", again: str | None = None) -> Any:
 
 def sign_in(browser: Any, code: str, pin: str = "2580") -> None:
     assert enter(browser, code).headers["Location"] == "/pin"
-    assert choose(browser, pin).headers["Location"] == "/home"
+    assert choose(browser, pin).headers["Location"] == "/welcome/mobile"
 
 
 def alter(runtime: Any, **values: Any) -> None:
@@ -63,11 +63,11 @@ def alter(runtime: Any, **values: Any) -> None:
                 setattr(row, name, value)
 
 
-def test_a_new_code_leads_to_a_pin_and_home_and_the_phone_is_known(browser: Any, new_code: Any, newcomer: int) -> None:
+def test_a_new_code_leads_to_a_pin_and_the_first_steps_and_the_phone_is_known(browser: Any, new_code: Any, newcomer: int) -> None:
     enter(browser, new_code(newcomer))
     browser.follow()
     assert "Choose your PIN" in browser.text
-    assert choose(browser).headers["Location"] == "/home"
+    assert choose(browser).headers["Location"] == "/welcome/mobile"
     cookies = {line.split("=")[0]: line for line in browser.page.headers.getlist("Set-Cookie")}
     for name in (PATIENT_COOKIE, DEVICE_COOKIE):
         assert name.startswith("__Host-")
