@@ -1,0 +1,321 @@
+"""Everything that decides about the reminders of some assessments, and about no others: a fixed number of statements
+for a portion of them, however many participants there are. With `known_at` only what was recorded by then is seen.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import (
+    Assessment,
+    AssessmentEvent,
+    Contact,
+    ContactAttempt,
+    Message,
+    Participant,
+    ParticipantEvent,
+    PatientRequest,
+    ResponseSet,
+)
+from proapp.services.messages import ELECTRONIC
+from proapp.services.vault import CannotOpen, Vault
+from proapp.study import events as history
+from proapp.study.events import Event
+from proapp.study.follow_up import Reach, Sent, Subject
+from proapp.study.model import Study
+from proapp.study.schedule import PlannedAssessment, plan
+from proapp.study.status import AssessmentFacts
+
+WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
+_DECISIONS = ("declined", "decline_undone", "extended")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One assessment with whose it is."""
+
+    assessment_id: int
+    participant_id: int
+    study_id: str
+    site_code: str
+    language: str
+    timepoint: str
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows about a portion, by participant or by assessment."""
+
+    events: Mapping[int, list[Event]]
+    sets: Mapping[int, list[Any]]
+    decisions: Mapping[int, list[Any]]
+    wrong: Mapping[int, list[Any]]
+    messages: Mapping[int, list[Any]]
+    wishes: Mapping[int, list[Any]]
+    at: datetime | None
+
+    def sees(self, moment: datetime | None) -> bool:
+        return moment is not None and (self.at is None or moment <= self.at)
+
+
+def cases(
+    session: Session,
+    *,
+    study: Study,
+    vault: Vault,
+    assessment_ids: Collection[int],
+    known_at: datetime | None = None,
+) -> dict[int, Case]:
+    """By assessment, in the order of their ids; seven statements. Absent ids are left out."""
+    if not assessment_ids:
+        return {}
+    ids = sorted(set(assessment_ids))
+    rows = session.execute(_rows().where(Assessment.id.in_(ids))).all()
+    people = sorted({row.participant_id for row in rows})
+    known = _Known(
+        events=_events(session, people, known_at),
+        sets=_grouped(session.execute(_sets().where(ResponseSet.assessment_id.in_(ids)))),
+        decisions=_grouped(session.execute(_decisions().where(AssessmentEvent.assessment_id.in_(ids)))),
+        wrong=_grouped(session.execute(_wrong_numbers().where(ContactAttempt.participant_id.in_(people)))),
+        messages=_grouped(session.execute(_messages().where(Message.participant_id.in_(people)))),
+        wishes=_grouped(session.execute(_wishes().where(PatientRequest.assessment_id.in_(ids)))),
+        at=known_at,
+    )
+    return {row.id: _case(row, known, study, vault) for row in rows}
+
+
+def subjects(
+    session: Session,
+    *,
+    study: Study,
+    vault: Vault,
+    assessment_ids: Collection[int],
+    known_at: datetime | None = None,
+) -> dict[int, Subject]:
+    """What `follow_up.decide` and `explain` need, by assessment. As `cases`."""
+    found = cases(session, study=study, vault=vault, assessment_ids=assessment_ids, known_at=known_at)
+    return {id_: case.subject for id_, case in found.items()}
+
+
+# --- the statements -------------------------------------------------------------------------------------------------
+
+
+def _rows() -> Any:
+    return (
+        select(
+            Assessment.id,
+            Assessment.participant_id,
+            Assessment.timepoint,
+            Assessment.occurrence,
+            Assessment.target_on,
+            Assessment.opens_on,
+            Assessment.closes_on,
+            Assessment.late_until,
+            Assessment.extension_until,
+            Assessment.cancelled_reason,
+            Participant.study_id,
+            Participant.site_code,
+            Participant.language,
+            Contact.channel,
+            Contact.sealed,
+            Contact.undeliverable_at,
+            Contact.updated_at,
+        )
+        .join(Participant, Participant.id == Assessment.participant_id)
+        .outerjoin(Contact, Contact.participant_id == Participant.id)
+        .order_by(Assessment.id)
+    )
+
+
+def _events(session: Session, people: Sequence[int], known_at: datetime | None) -> dict[int, list[Event]]:
+    rows = session.execute(
+        select(
+            ParticipantEvent.participant_id,
+            ParticipantEvent.id,
+            ParticipantEvent.type,
+            ParticipantEvent.effective_on,
+            ParticipantEvent.recorded_at,
+            ParticipantEvent.supersedes_id,
+            ParticipantEvent.payload,
+        ).where(ParticipantEvent.participant_id.in_(people))
+    )
+    found: dict[int, list[Event]] = defaultdict(list)
+    for participant_id, id_, type_, effective_on, recorded_at, supersedes, payload in rows:
+        said = payload or {}
+        one = Event(id_, type_, effective_on, recorded_at, supersedes, said.get("arm"), said)
+        if known_at is None or one.recorded_at <= known_at:
+            found[participant_id].append(one)
+    return found
+
+
+def _sets() -> Any:
+    return (
+        select(
+            ResponseSet.assessment_id.label("of"),
+            ResponseSet.started_at,
+            ResponseSet.submitted_at,
+            ResponseSet.completed_on,
+            ResponseSet.valid,
+        )
+        .where(ResponseSet.void_reason.is_(None))
+        .order_by(ResponseSet.id)
+    )
+
+
+def _decisions() -> Any:
+    return (
+        select(
+            AssessmentEvent.assessment_id.label("of"),
+            AssessmentEvent.type,
+            AssessmentEvent.payload,
+            AssessmentEvent.recorded_at,
+        )
+        .where(AssessmentEvent.type.in_(_DECISIONS))
+        .order_by(AssessmentEvent.id)
+    )
+
+
+def _wrong_numbers() -> Any:
+    columns = (ContactAttempt.participant_id.label("of"), ContactAttempt.at)
+    return select(*columns).where(ContactAttempt.outcome == "wrong_number").order_by(ContactAttempt.id)
+
+
+def _messages() -> Any:
+    return select(
+        Message.participant_id.label("of"),
+        Message.id,
+        Message.assessment_id,
+        Message.step,
+        Message.channel,
+        Message.state,
+        Message.queued_at,
+        Message.next_try_at,
+        Message.handed_over_at,
+        Message.settled_at,
+    ).order_by(Message.id)
+
+
+def _wishes() -> Any:
+    columns = (PatientRequest.assessment_id.label("of"), PatientRequest.payload, PatientRequest.recorded_at)
+    return select(*columns).where(PatientRequest.type == "remind_later").order_by(PatientRequest.id)
+
+
+def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.of].append(row)
+    return found
+
+
+# --- what they amount to --------------------------------------------------------------------------------------------
+
+
+def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
+    events = known.events.get(row.participant_id, [])
+    messages = [one for one in known.messages.get(row.participant_id, ()) if known.sees(one.queued_at)]
+    sites = {site.code: site for site in study.sites}
+    subject = Subject(
+        facts=_facts(row, known, study, events),
+        person=history.participant_facts(events),
+        reach=_reach(row, known, events, vault),
+        sent=tuple(_sent(one, known) for one in messages if one.assessment_id == row.id and one.step),
+        sent_to_participant=tuple(_moment(one) for one in messages if one.channel in ELECTRONIC and _went(one, known)),
+        remind_later_at=_wish_at(row, known),
+        site_closed_on=sites[row.site_code].closed_on if row.site_code in sites else None,
+    )
+    return Case(row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject)
+
+
+def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> AssessmentFacts:
+    timepoint = study.timepoints_by_code.get(row.timepoint)
+    kind = timepoint.kind if timepoint else "scheduled"
+    sets = [one for one in known.sets.get(row.id, ()) if known.sees(one.started_at)]
+    done = [one for one in sets if known.sees(one.submitted_at)]
+    declined, extension = False, row.extension_until if known.at is None else None
+    for one in known.decisions.get(row.id, ()):
+        if known.sees(one.recorded_at):
+            declined = one.type == "declined" if one.type != "extended" else declined
+            extension = date.fromisoformat(one.payload["until"]) if one.type == "extended" else extension
+    window: Any = row
+    if known.at is not None and (kind == "baseline" or not sets):
+        window = _window_then(study, events, row)
+    first = min(done, key=lambda one: one.completed_on) if done else None
+    return AssessmentFacts(
+        timepoint=row.timepoint,
+        kind=kind,
+        target_on=window.target_on,
+        opens_on=window.opens_on,
+        closes_on=window.closes_on,
+        late_until=window.late_until,
+        extension_until=extension,
+        cancelled_reason=row.cancelled_reason,
+        started_at=sets[0].started_at if sets else None,
+        submitted_at=first.submitted_at if first else None,
+        completed_on=first.completed_on if first else None,
+        valid=first.valid if first else None,
+        declined=declined,
+    )
+
+
+def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAssessment:
+    """The window as the anchors known then gave it."""
+    for planned in plan(study, history.anchors(events)):
+        if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
+            return planned
+    return PlannedAssessment(row.timepoint, row.occurrence)
+
+
+def _reach(row: Any, known: _Known, events: Sequence[Event], vault: Vault) -> Reach:
+    """What the contact row says now: earlier addresses are not kept, so neither is what was known about them."""
+    has_mobile = has_email = False
+    if row.sealed is not None:
+        try:
+            plain = vault.open(row.sealed, bound_to=f"contact:{row.participant_id}")
+            has_mobile, has_email = bool(plain.get("mobile")), bool(plain.get("email"))
+        except CannotOpen:  # as good as no contact; the row stays for whoever has the key
+            pass
+    wrong = (one.at for one in known.wrong.get(row.participant_id, ()) if known.sees(one.at))
+    return Reach(
+        channel=row.channel,
+        has_mobile=has_mobile,
+        has_email=has_email,
+        undeliverable=known.sees(row.undeliverable_at),
+        wrong_number=any(row.updated_at is None or at > row.updated_at for at in wrong),
+        pauses=history.pauses(events),
+        lost="lost_to_follow_up" in history.standing(events),
+    )
+
+
+def _wish_at(row: Any, known: _Known) -> datetime | None:
+    wishes = [one for one in known.wishes.get(row.id, ()) if known.sees(one.recorded_at)]
+    return datetime.fromisoformat(wishes[-1].payload["at"]) if wishes else None
+
+
+def _state(one: Any, known: _Known) -> str:
+    """The state that a row had at the moment; what it has now when there is none."""
+    if known.at is None or known.sees(one.settled_at):
+        return str(one.state)
+    return "sent" if known.sees(one.handed_over_at) else "queued"
+
+
+def _went(one: Any, known: _Known) -> bool:
+    return _state(one, known) in WENT
+
+
+def _moment(one: Any) -> datetime:
+    """When it went or, before that, was queued; of one that went perhaps, when it was tried."""
+    tried = one.next_try_at if one.state in ("sending", "possibly_sent") else one.queued_at
+    moment: datetime = one.handed_over_at or tried
+    return moment
+
+
+def _sent(one: Any, known: _Known) -> Sent:
+    return Sent(one.step, one.channel, _state(one, known), _moment(one))
