@@ -125,7 +125,7 @@ def in_force(study: Study, site: str, day: date | None = None) -> Study:
 
 
 class Wanted(NamedTuple):
-    """One assessment of the plan, and the version it follows. `cancelled` where that version asks for it too late."""
+    """One assessment of the plan, and the version it follows. `cancelled` where that version comes too late for it."""
 
     planned: PlannedAssessment
     study: Study
@@ -147,7 +147,7 @@ def plan_in_force(chain: Chain, anchors: Anchors) -> tuple[Wanted, ...]:
                 continue
             late_until = planned.late_until
             if next_from is None and number and late_until is not None and late_until < active_from:
-                found[key] = Wanted(PlannedAssessment(*key), study, AMENDMENT)
+                found[key] = Wanted(planned, study, AMENDMENT)
             elif next_from is None or (late_until is not None and active_from <= late_until < next_from):
                 found[key] = Wanted(planned, study)
     return tuple(found.values())
