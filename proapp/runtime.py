@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from proapp.clock import Clock, shifted_clock, system_clock
 from proapp.config import Settings
 from proapp.db.migrate import require_head
-from proapp.db.session import make_engine, reading_sessions, require_durable, writing_sessions
+from proapp.db.session import make_engine, reading_sessions, require_durable, writing, writing_sessions
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.model import Instrument
 from proapp.instruments.problems import DefinitionError, Problem
@@ -38,6 +38,10 @@ class Runtime:
     engine: Engine
     clock: Clock
     vault: Vault
+
+    @cached_property
+    def writing_engine(self) -> Engine:
+        return writing(self.engine)
 
     @cached_property
     def reading(self) -> sessionmaker[Session]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_MILLISECONDS = 5000
@@ -45,8 +46,19 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """Asked of the driver itself: through SQLAlchemy it would cost as much as a question."""
     writes = connection.get_execution_options().get("proapp_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        driver.execute(statement)
+    except sqlite3.OperationalError as error:  # somebody else holds the lock for longer than anybody should wait
+        raise OperationalError(statement, None, error) from error
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine, whose transactions take the writer's lock at their beginning."""
+    return engine.execution_options(proapp_write=True)
 
 
 def reading_sessions(engine: Engine) -> sessionmaker[Session]:
@@ -54,7 +66,12 @@ def reading_sessions(engine: Engine) -> sessionmaker[Session]:
 
 
 def writing_sessions(engine: Engine) -> sessionmaker[Session]:
-    return sessionmaker(engine.execution_options(proapp_write=True), expire_on_commit=False)
+    return sessionmaker(writing(engine), expire_on_commit=False)
+
+
+def connection_of(database: Session | Connection) -> Connection:
+    """The connection under a session, or the connection itself: what every answer travels does without the session."""
+    return database if isinstance(database, Connection) else database.connection()
 
 
 def require_durable(engine: Engine) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import Answer, AuditEvent, ResponseSet
+from proapp.db.session import connection_of
 from proapp.instruments.answers import Given, parse_answer
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import score
@@ -95,7 +96,7 @@ def _pinned(instrument: Instrument) -> dict[str, str]:
 
 
 def record(
-    session: Session,
+    database: Session | Connection,
     sitting: Sitting,
     step: Step,
     *,
@@ -131,7 +132,7 @@ def record(
         "device_at": None,
         "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
     }
-    connection = session.connection()
+    connection = connection_of(database)
     connection.execute(_INSERT_ANSWER, values)
     details = {"old": _plain(old), "new": _plain(new), "language": language}
     place = f"{own.id}/{step.instrument}.{step.item}"
@@ -145,7 +146,7 @@ def _plain(given: Given | None) -> int | str | None:
     return given.code if given.kind == "answered" else given.kind
 
 
-def submit(session: Session, sitting: Sitting, *, vault: Vault, now: datetime, actor: Actor) -> Receipt:
+def submit(database: Session | Connection, sitting: Sitting, *, vault: Vault, now: datetime, actor: Actor) -> Receipt:
     """Send the answers; the same again, or twenty times at once, gives the one receipt.
 
     Raises Refused: not_started, closed, declined, not_open, nothing_answered.
@@ -155,7 +156,7 @@ def submit(session: Session, sitting: Sitting, *, vault: Vault, now: datetime, a
     _require_open(sitting)
     if not sitting.answered:
         raise Refused("nothing_answered")
-    return _submit(session, sitting, vault=vault, now=now, completed_at=now, auto=False, actor=actor)
+    return _submit(database, sitting, vault=vault, now=now, completed_at=now, auto=False, actor=actor)
 
 
 def submit_abandoned(
@@ -192,7 +193,14 @@ def submit_abandoned(
 
 
 def _submit(
-    session: Session, sitting: Sitting, *, vault: Vault, now: datetime, completed_at: datetime, auto: bool, actor: Actor
+    database: Session | Connection,
+    sitting: Sitting,
+    *,
+    vault: Vault,
+    now: datetime,
+    completed_at: datetime,
+    auto: bool,
+    actor: Actor,
 ) -> Receipt:
     own = sitting.own
     assert own is not None
@@ -205,7 +213,7 @@ def _submit(
         "valid": is_valid(sitting),
     }
     # The condition decides between two that come at once, whatever isolation the database gives.
-    connection = session.connection()
+    connection = connection_of(database)
     mine = connection.execute(update(_set).where(_set.c.id == own.id, _set.c.submitted_at.is_(None)).values(**values))
     if mine.rowcount == 0:
         found = connection.execute(select(_set.c.receipt, _set.c.submitted_at).where(_set.c.id == own.id)).one()

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import AuthSession, Participant, StaffSite, StaffUser
+from proapp.db.session import connection_of
 from proapp.services.vault import Vault, token_hash
 
-Kind = Literal["patient", "patient_pending", "device", "staff", "staff_pending"]
+Kind = Literal["patient", "patient_pending", "patient_link", "device", "staff", "staff_pending"]
+AT_THE_PIN = frozenset({"patient_pending", "patient_link"})  # they lead to the PIN and to nothing else
 TOUCH_AFTER = timedelta(minutes=1)
 
 
@@ -26,6 +28,7 @@ class Limits:
 LIMITS: dict[str, Limits] = {
     "patient": Limits(timedelta(minutes=30), timedelta(hours=12)),
     "patient_pending": Limits(timedelta(minutes=15), timedelta(minutes=15)),
+    "patient_link": Limits(timedelta(minutes=15), timedelta(minutes=15)),
     "device": Limits(timedelta(days=400), timedelta(days=400)),
     "staff": Limits(timedelta(minutes=30), timedelta(hours=12)),
     "staff_pending": Limits(timedelta(minutes=10), timedelta(minutes=10)),
@@ -34,7 +37,8 @@ LIMITS: dict[str, Limits] = {
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A patient whose code and PIN were right (kind patient), or only the code so far (patient_pending)."""
+    """A patient whose code and PIN were right (kind patient), or only the code (patient_pending) or a personal link
+    (patient_link) so far."""
 
     session_id: int
     kind: str
@@ -114,9 +118,9 @@ _PATIENT = (
 )
 
 
-def find_patient(session: Session, token: str, *, now: datetime) -> Patient | None:
+def find_patient(database: Session | Connection, token: str, *, now: datetime) -> Patient | None:
     """The patient behind `token`, or None when it is unknown, ended, idle too long or too old. One statement."""
-    row = session.connection().execute(_PATIENT, {"token_hash": token_hash(token)}).first()
+    row = connection_of(database).execute(_PATIENT, {"token_hash": token_hash(token)}).first()
     if row is None or not _alive(row, now):
         return None
     return Patient(*row[:7])
@@ -149,9 +153,9 @@ def needs_touch(who: Patient | Staff, *, now: datetime) -> bool:
     return now - who.last_seen_at >= TOUCH_AFTER
 
 
-def touch(session: Session, session_id: int, *, now: datetime) -> None:
+def touch(database: Session | Connection, session_id: int, *, now: datetime) -> None:
     """Note that the session was used. Never resurrects one that was ended meanwhile."""
-    session.execute(
+    database.execute(
         update(AuthSession).where(AuthSession.id == session_id, AuthSession.ended_at.is_(None)).values(last_seen_at=now)
     )
 

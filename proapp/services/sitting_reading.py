@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
+from proapp.db.session import connection_of
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument
 from proapp.services.audit import GENESIS, participant_chain
@@ -122,7 +123,7 @@ _step = cache(Step)
 
 
 def find_sitting(
-    session: Session,
+    database: Session | Connection,
     *,
     study: Study,
     instruments: Mapping[str, Instrument],
@@ -138,7 +139,7 @@ def find_sitting(
     is not read 74 times. It is NotFound when there is no such item. `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
     audit chain behind that lock. Raises NotFound for an absent assessment and for somebody else's alike.
     """
-    connection = session.connection()
+    connection = connection_of(database)
     rows = connection.execute(
         _OWN_LOCKED if lock else _OWN, {"assessment_id": assessment_id, "participant": participant_id}
     ).all()

@@ -14,7 +14,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, url
 from proapp.services import sessions
 from proapp.services.audit import Actor
 from proapp.services.sessions import Patient, Staff
-from proapp.web.transactions import READS, database, now, runtime, used
+from proapp.web.transactions import READS, connection, database, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
 PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending"})
@@ -70,7 +70,7 @@ def _guard_patient(allowed: frozenset[str]) -> Response | None:
     if who is None:
         return _away("patient.code")
     if who.kind not in allowed:
-        return _away("patient.pin" if who.kind == "patient_pending" else "patient.home")
+        return _away("patient.home" if who.kind == "patient" else "patient.pin")
     _touch(who)
     return None
 
@@ -113,7 +113,7 @@ def find_patient() -> Patient | None:
     if found is _NOT_ASKED:
         g.patient = None  # if the database is away, the page that says so does not ask it again
         token = request.cookies.get(PATIENT_COOKIE, "")
-        found = g.patient = sessions.find_patient(database(), token, now=now()) if token else None
+        found = g.patient = sessions.find_patient(connection(), token, now=now()) if token else None
     return found
 
 

@@ -1,4 +1,4 @@
-"""One database session and at most one commit per request, here and nowhere else.
+"""One transaction and at most one commit per request, here and nowhere else.
 
 GET and HEAD read and never commit. A POST commits once, after the view and before the first byte of the answer leaves:
 the thank-you page cannot overtake the data. A view that raises, or answers with a refusal (4xx or 5xx), leaves nothing
@@ -11,6 +11,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from flask import Flask, Response, current_app, g, request
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
@@ -34,12 +35,26 @@ def runtime() -> Runtime:
     return found
 
 
+def connection() -> Connection:
+    """The request's transaction; begun at first use, writing for POST, reading otherwise."""
+    found: Connection | None = g.get("connection")
+    if found is None:
+        ready = runtime()
+        found = g.connection = (ready.engine if request.method in READS else ready.writing_engine).connect()
+    return found
+
+
 def database() -> Session:
-    """The request's session; opened at first use, writing for POST, reading otherwise."""
+    """The request's transaction as a session. The path of every answer does without: a session costs as much again."""
     session: Session | None = g.get("database")
     if session is None:
-        factory = runtime().reading if request.method in READS else runtime().writing
-        session = g.database = factory()
+        # Taking part in the transaction, not owning it: it is committed once, below.
+        session = g.database = Session(
+            connection(),
+            autoflush=request.method not in READS,
+            expire_on_commit=False,
+            join_transaction_mode="rollback_only",
+        )
     return session
 
 
@@ -69,32 +84,40 @@ def undo() -> None:
 def used(session_id: int) -> None:
     """Note that a signed-in session is in use; kept also when what the request asked for is refused."""
     g.used = session_id
-    sessions.touch(database(), session_id, now=now())
+    sessions.touch(connection(), session_id, now=now())
 
 
 def _commit(response: Response) -> Response:
-    session: Session | None = g.get("database")
-    if session is None:
+    transaction: Connection | None = g.get("connection")
+    if transaction is None:
         return response
+    session: Session | None = g.get("database")
     if request.method in READS:
-        if session.new or session.dirty or session.deleted:
+        if session is not None and (session.new or session.dirty or session.deleted):
             raise DirtySession(request.endpoint)
     elif not g.get("undo", False) and (response.status_code < 400 or g.get("keep", False)):
-        session.commit()
+        if session is not None:
+            session.flush()
+        transaction.commit()
     elif response.status_code < 500:
-        _take_back(session)
+        _take_back(transaction, session)
     return response
 
 
-def _take_back(session: Session) -> None:
-    session.rollback()
+def _take_back(transaction: Connection, session: Session | None) -> None:
+    if session is not None:
+        session.expunge_all()  # what was changed in memory must not be written after all
+    transaction.rollback()
     session_id: int | None = g.get("used")
     if session_id is not None:
-        sessions.touch(session, session_id, now=now())
-        session.commit()
+        sessions.touch(transaction, session_id, now=now())
+        transaction.commit()
 
 
 def _close(_error: BaseException | None) -> None:
     session: Session | None = g.pop("database", None)
+    transaction: Connection | None = g.pop("connection", None)
     if session is not None:
         session.close()
+    if transaction is not None:
+        transaction.close()

@@ -18,13 +18,13 @@ from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import CHOSEN, language
 from proapp.web.patient import blueprint, home, presenters
-from proapp.web.transactions import database, now, runtime
+from proapp.web.transactions import connection, database, now, runtime
 
 
 def _sitting(assessment_id: int, *, lock: bool = False, at: Step | None = None) -> Sitting:
     """The signed-in patient's own assessment; a page not found for anybody else's. `at`: as one item needs it."""
     return find_sitting(
-        database(),
+        connection(),
         study=runtime().study,
         instruments=runtime().instruments,
         participant_id=patient().participant_id,
@@ -219,7 +219,7 @@ def _save(sitting: Sitting, step: Step, given: Given | None, raw: str | None) ->
         return sitting
     shown, _words = presenters.wording(sitting.instrument(step.instrument), language())
     return answering.record(
-        database(),
+        connection(),
         sitting,
         step,
         kind=given.kind if given else "answered",
@@ -269,7 +269,7 @@ def _review_page(sitting: Sitting, *, refused: bool = False) -> Any:
 def send(assessment_id: int) -> Any:
     sitting = _sitting(assessment_id, lock=True)
     try:
-        answering.submit(database(), sitting, vault=runtime().vault, now=now(), actor=patient_actor())
+        answering.submit(connection(), sitting, vault=runtime().vault, now=now(), actor=patient_actor())
     except Refused as refusal:
         if refusal.code == "nothing_answered":
             return _review_page(sitting, refused=True)
