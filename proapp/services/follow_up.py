@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
-from proapp.db.models import Installation, StaffUser
+from proapp.db.models import StaffUser
 from proapp.services import cohort, work_cases
 from proapp.services.cohort import Attempt, Cohort, Expected, Member, Scope
 from proapp.services.work_cases import last_contact
@@ -58,7 +58,6 @@ class Work:
     reasons: int
     wishes: int
     next_opening: Opening | None
-    last_run: datetime | None
 
 
 def work(
@@ -73,7 +72,7 @@ def work(
     """Today's work at `site` (None: every site of `sites`). `wanted` is calls, closing, reasons, wishes (what
     participants asked for on the phone) or a Reason.
 
-    `last_run` is when the worker last did its round, None if it never did. A site outside `sites` gives no rows.
+    A site outside `sites` gives no rows.
     """
     allowed = sites if site is None else frozenset({site}) if sites is None or site in sites else frozenset[str]()
     today = local_date(now, study.zone(site))
@@ -91,19 +90,12 @@ def work(
         reasons=sum(REASONS in _groups(item, today) for item in items),
         wishes=sum(WISHES in _groups(item, today) for item in items),
         next_opening=_next_opening(people),
-        last_run=last_run(session),
     )
 
 
 def staff_names(session: Session) -> Mapping[int, str]:
     """Name by user id, of everybody who ever had an account."""
     return {user_id: name for user_id, name in session.execute(select(StaffUser.id, StaffUser.name))}
-
-
-def last_run(session: Session) -> datetime | None:
-    """When the worker last did its round."""
-    value = session.scalar(select(Installation.value).where(Installation.name == "last_tick"))
-    return datetime.fromisoformat(value) if value else None
 
 
 def _groups(item: WorkItem, today: date) -> tuple[str, ...]:

@@ -13,13 +13,15 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from proapp.db.migrate import current_revision, head_revision
-from proapp.services.sessions import LIMITS, Patient
+from proapp.services import health as checking
+from proapp.services.health import Health
+from proapp.services.sessions import AT_THE_PIN, LIMITS, Patient
 from proapp.version import __version__
 from proapp.web.guard import audience, find_patient
 from proapp.web.i18n import CHOSEN, LANGUAGES
 from proapp.web.i18n import language as current_language
 from proapp.web.patient.devices import known_device
-from proapp.web.transactions import runtime
+from proapp.web.transactions import database, now, runtime
 
 blueprint = Blueprint("public", __name__)
 
@@ -33,7 +35,7 @@ def start() -> Any:
     who = find_patient()
     if who is not None and who.kind == "patient":
         return redirect(url_for("patient.home"), code=303)
-    if (who is not None and who.kind == "patient_pending") or known_device() is not None:
+    if (who is not None and who.kind in AT_THE_PIN) or known_device() is not None:
         return redirect(url_for("patient.pin"), code=303)
     return redirect(url_for("patient.code"), code=303)
 
@@ -74,15 +76,39 @@ def accessibility() -> Any:
 @blueprint.get("/healthz")
 @audience("anyone")
 def health() -> Response:
-    """For the machine that watches this one: 200 when answers can be saved, else 503."""
+    """For the machine that watches this one: 200 when answers can be saved and what is due is sent, else 503.
+
+    The numbers are those of the system page: times and counts, nothing of what the database holds.
+    """
     try:
         found = current_revision(runtime().engine)
+        runs = checking.health(database(), now=now()) if found == _head() else None
     except (SQLAlchemyError, OSError):
-        found = None
+        found = runs = None
     checks = {"database": found is not None, "migrations": found == _head()}
-    answer = jsonify(status="ok" if all(checks.values()) else "failing", version=__version__, **checks)
-    answer.status_code = 200 if all(checks.values()) else 503
+    troubles = list(runs.troubles) if runs else []
+    is_well = all(checks.values()) and not troubles
+    answer = jsonify(
+        status="ok" if is_well else "failing", version=__version__, **checks, troubles=troubles, **_numbers(runs)
+    )
+    answer.status_code = 200 if is_well else 503
     return answer
+
+
+def _numbers(runs: Health | None) -> dict[str, Any]:
+    """Moments in ISO 8601, UTC; None for what never was."""
+    if runs is None:
+        return {}
+    moments = ("last_tick", "oldest_waiting", "oldest_retried", "last_handed_over")
+    told = {name: getattr(runs, name) for name in moments}
+    return {
+        **{name: moment.isoformat(timespec="seconds") if moment else None for name, moment in told.items()},
+        "workers": {name: seen.isoformat(timespec="seconds") for name, seen in runs.workers.items()},
+        "messages": dict(sorted(runs.states.items())),
+        "last_48_hours": {"due": runs.due, "handed_over": runs.handed_over},
+        "failed_last_24_hours": runs.failed,
+        "last_7_days": {"left": runs.left, "arrived": runs.arrived},
+    }
 
 
 @cache

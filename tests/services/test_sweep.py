@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, func, insert, select
 
 from proapp.db.models import Answer, AssessmentEvent, AuditEvent, Installation, ResponseSet
-from proapp.services import follow_up
+from proapp.services import health
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.sweep import Report, last_run, sweep
@@ -193,7 +193,7 @@ def test_the_last_sweep_is_noted_and_never_goes_back(runtime: Any, end: datetime
     swept(runtime, end)
     swept(runtime, end - timedelta(hours=1))
     with runtime.reading() as session:
-        assert last_run(session) == end == follow_up.last_run(session)
+        assert last_run(session) == end == health.last_tick(session)
         assert session.scalar(select(func.count()).select_from(Installation)) == 1
 
 

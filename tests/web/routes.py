@@ -41,6 +41,8 @@ ROUTES = {
     "patient.pin": Route(ANYONE, "/pin"),
     "patient.give_pin": Route(ANYONE, "/pin", "POST"),
     "patient.forget": Route(ANYONE, "/forget", "POST"),
+    "patient.link": Route(ANYONE, "/l"),
+    "patient.follow_link": Route(ANYONE, "/l", "POST"),
     "patient.welcome_mobile": Route(PATIENT, "/welcome/mobile"),
     "patient.give_mobile": Route(PATIENT, "/welcome/mobile", "POST"),
     "patient.welcome_email": Route(PATIENT, "/welcome/email"),

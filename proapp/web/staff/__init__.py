@@ -19,6 +19,7 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     reason,
     sign_in,
     study_page,
+    system,
     users,
     work,
 )

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, request, url_for
 from flask_babel import lazy_gettext
 
+from proapp.services import health
 from proapp.web.guard import find_staff
 from proapp.web.staff import blueprint
+from proapp.web.transactions import database, now
 
+SILENT_AFTER = timedelta(hours=2)
 # endpoint, label, and the other endpoints that lie below it.
 PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
     ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason", "staff.decline"})),
@@ -41,6 +45,7 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
     ("staff.audit", lazy_gettext("Audit"), frozenset()),
     ("staff.users", lazy_gettext("Users"), frozenset({"staff.invite", "staff.user"})),
     ("staff.study_page", lazy_gettext("Study"), frozenset()),
+    ("staff.system", lazy_gettext("System"), frozenset()),
 )
 
 
@@ -55,7 +60,16 @@ class Place:
 
 @blueprint.app_context_processor
 def _frame() -> Mapping[str, Any]:
-    return {"may_open": may_open, "navigation": navigation}
+    return {"may_open": may_open, "navigation": navigation, "silent_since": silent_since}
+
+
+def silent_since() -> datetime | None:
+    """When the clock last ticked, if that is too long ago: staff must not wait for reminders that nobody sends."""
+    who = find_staff()
+    if who is None or who.kind != "staff":
+        return None
+    tick = health.last_tick(database())
+    return tick if tick is not None and now() - tick > SILENT_AFTER else None
 
 
 def may_open(endpoint: str) -> bool:

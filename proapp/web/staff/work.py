@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from flask import redirect, render_template, request, url_for
@@ -20,7 +19,6 @@ from proapp.web.staff.presenters.words import Background
 from proapp.web.transactions import database, now, runtime, today
 
 GROUPS = (follow_up.CALLS, follow_up.CLOSING, follow_up.REASONS, follow_up.WISHES)
-SILENT_AFTER = timedelta(hours=2)
 
 
 def background() -> Background:
@@ -47,7 +45,6 @@ def work() -> str:
         site=site,
         sites=grid_words.filter_choices(on, staff().sites)["site"],
         wanted=wanted,
-        silent=found.last_run is not None and now() - found.last_run > SILENT_AFTER,
     )
 
 

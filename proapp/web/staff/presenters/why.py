@@ -60,9 +60,7 @@ _TOLD_WITH_DAY: Mapping[str, tuple[str, Any]] = {
     "asked_to_call": ("asked_on", lazy_gettext("Asked on %(day)s to be called by the clinic.")),
     "stop_to_confirm": (
         "asked_on",
-        lazy_gettext(
-            "Said on the phone on %(day)s: no more questionnaires. Call to confirm; nothing more is sent."
-        ),
+        lazy_gettext("Said on the phone on %(day)s: no more questionnaires. Call to confirm; nothing more is sent."),
     ),
 }
 

@@ -1,0 +1,158 @@
+"""Whether everything runs: the clock ticks, what is due leaves, and what left arrives. Numbers only, nothing clinical.
+
+The page for staff and the address that machines watch ask the same questions here, so that neither is rosier than the
+other. Two statements (three before the first tick), whatever the number of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Installation, Message, StudyVersion
+from proapp.services.messages import ELECTRONIC
+
+Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent"]
+
+TICK_LATE = timedelta(minutes=10)
+QUEUE_LATE = timedelta(minutes=15)
+FAILING_LATE = timedelta(hours=1)  # a message that was refused for so long is more than a passing fault
+SILENCE = timedelta(hours=48)
+RECENT = timedelta(hours=24)
+RATE_OVER = timedelta(days=7)
+WORKER = "worker:"  # a worker's sign of life: Installation worker:<name> holds the moment it last looked
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`states` counts messages by state; `oldest_waiting` is since when the first of those that may go now has waited,
+    `oldest_retried` since when the first of those that a gateway refused is in the queue. `due` and `handed_over` are
+    of the last 48 hours, `failed` of the last 24; `left` and `arrived` of the last 7 days."""
+
+    now: datetime
+    last_tick: datetime | None
+    installed_at: datetime | None
+    workers: Mapping[str, datetime]
+    states: Mapping[str, int]
+    oldest_waiting: datetime | None
+    oldest_retried: datetime | None
+    last_handed_over: datetime | None
+    due: int
+    handed_over: int
+    failed: int
+    left: int
+    arrived: int
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What somebody has to look at; empty when all is well."""
+        found: list[tuple[Trouble, bool]] = [
+            ("tick_late", _older(self.last_tick or self.installed_at, TICK_LATE, self.now)),
+            ("queue_late", _older(self.oldest_waiting, QUEUE_LATE, self.now)),
+            ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
+            ("nothing_sent", self.due > 0 and self.handed_over == 0 and self._due_for_long),
+        ]
+        return tuple(name for name, is_so in found if is_so)
+
+    @property
+    def _due_for_long(self) -> bool:
+        """Something that is due waits, or was given up: not merely the first message of a new trial on its way."""
+        waits = _older(self.oldest_waiting, QUEUE_LATE, self.now)
+        return waits or _older(self.oldest_retried, FAILING_LATE, self.now) or self.failed > 0
+
+    @property
+    def delivery_rate(self) -> float | None:
+        """Of the messages that left in the last 7 days, the part that is known to have arrived; None if none left."""
+        return self.arrived / self.left if self.left else None
+
+
+def health(session: Session, *, now: datetime) -> Health:
+    """How things stand at `now`."""
+    told = {name: value for name, value in session.execute(select(Installation.name, Installation.value))}
+    tick = _moment(told.get("last_tick"))
+    rows = session.execute(_messages(now)).all()
+    return Health(
+        now=now,
+        last_tick=tick,
+        installed_at=session.scalar(select(func.min(StudyVersion.recorded_at))) if tick is None else None,
+        workers={
+            name.removeprefix(WORKER): moment
+            for name, value in sorted(told.items())
+            if name.startswith(WORKER) and (moment := _moment(value)) is not None
+        },
+        states={row.state: int(row.number) for row in rows},
+        oldest_waiting=_first(row.waiting for row in rows),
+        oldest_retried=_first(row.retried for row in rows),
+        last_handed_over=max((row.handed_over_at for row in rows if row.handed_over_at), default=None),
+        due=sum(int(row.due) for row in rows),
+        handed_over=sum(int(row.handed_over) for row in rows),
+        failed=sum(int(row.failed) for row in rows),
+        left=sum(int(row.left) for row in rows),
+        arrived=sum(int(row.left) for row in rows if row.state == "delivered"),
+    )
+
+
+def failures(session: Session, *, now: datetime) -> list[tuple[str, str, int]]:
+    """(gateway, reason, number) of the messages that failed in the last 24 hours, and of those being tried again."""
+    query = (
+        select(Message.gateway, Message.state_reason, func.count())
+        .where(
+            Message.channel.in_(ELECTRONIC),
+            ((Message.state == "failed") & (Message.settled_at >= now - RECENT))
+            | ((Message.state == "queued") & (Message.attempts > 0)),
+        )
+        .group_by(Message.gateway, Message.state_reason)
+        .order_by(func.count().desc(), Message.gateway, Message.state_reason)
+    )
+    return [(gateway or "", reason or "", int(number)) for gateway, reason, number in session.execute(query)]
+
+
+def last_tick(session: Session) -> datetime | None:
+    """When the clock last did its round."""
+    return _moment(session.scalar(select(Installation.value).where(Installation.name == "last_tick")))
+
+
+def _messages(now: datetime) -> Any:
+    """Everything about the outbox, by state, in one pass. Letters are left out: they leave by hand."""
+    waits, was_tried = Message.state == "queued", Message.attempts > 0
+    since_silence = Message.due_at >= now - SILENCE
+    return (
+        select(
+            Message.state,
+            func.count().label("number"),
+            func.min(case((waits & ~was_tried & (Message.next_try_at <= now), Message.next_try_at))).label("waiting"),
+            func.min(case((waits & was_tried, Message.queued_at))).label("retried"),
+            func.max(Message.handed_over_at).label("handed_over_at"),
+            _number((Message.state != "cancelled") & since_silence & (Message.due_at <= now)).label("due"),
+            _number(Message.handed_over_at >= now - SILENCE).label("handed_over"),
+            _number((Message.state == "failed") & (Message.settled_at >= now - RECENT)).label("failed"),
+            _number(
+                Message.state.in_(("sent", "delivered", "failed"))
+                & (Message.handed_over_at.is_not(None))
+                & (Message.handed_over_at >= now - RATE_OVER)
+            ).label("left"),
+        )
+        .where(Message.channel.in_(ELECTRONIC))
+        .group_by(Message.state)
+    )
+
+
+def _number(condition: Any) -> Any:
+    return func.sum(case((condition, 1), else_=0))
+
+
+def _first(moments: Any) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _moment(value: str | None) -> datetime | None:
+    return datetime.fromisoformat(value) if value else None
+
+
+def _older(moment: datetime | None, limit: timedelta, now: datetime) -> bool:
+    return moment is not None and now - moment > limit

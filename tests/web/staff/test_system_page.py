@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from proapp.db.models import Installation, Message
+
+
+def ticked(runtime: Any, **ago: float) -> None:
+    with runtime.writing.begin() as session:
+        value = (runtime.clock() - timedelta(**ago)).isoformat()
+        session.execute(insert(Installation), {"name": "last_tick", "value": value})
+
+
+def message(runtime: Any, state: str, **more: Any) -> None:
+    hour_ago = runtime.clock() - timedelta(hours=2)
+    row = {
+        "key": f"test:{state}", "kind": "reminder", "channel": "sms", "due_at": hour_ago, "queued_at": hour_ago,
+        "next_try_at": hour_ago, "state": state, "attempts": 0, **more,
+    }  # fmt: skip
+    with runtime.writing.begin() as session:
+        session.execute(insert(Message), row)
+
+
+def test_the_system_page_says_that_everything_runs(people: Any, runtime: Any) -> None:
+    ticked(runtime, minutes=1)
+    page = people.staff("karin").get("/staff/system").get_data(as_text=True)
+    assert "Everything runs" in page
+    assert "1 minute ago" in page
+    assert ("SQLite" if runtime.engine.dialect.name == "sqlite" else "PostgreSQL") in page
+
+
+def test_the_system_page_names_what_is_wrong(people: Any, runtime: Any) -> None:
+    ticked(runtime, hours=3)
+    message(runtime, "queued", gateway="46elks", state_reason="no_connection", attempts=3)
+    page = people.staff("ada").get("/staff/system").get_data(as_text=True)
+    assert "Everything runs" not in page
+    assert "clock does not tick" in page
+    assert "A gateway has refused messages for more than an hour" in page
+    assert "no connection to the gateway" in page
+
+
+@pytest.mark.parametrize("name", ["berit", "ivar", "mona", "stina"])
+def test_the_system_page_is_for_those_who_answer_for_it(people: Any, name: str) -> None:
+    assert people.staff(name).get("/staff/system").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/staff/work", "/staff/participants", "/staff/account"])
+def test_every_page_says_that_the_clock_stands_still(people: Any, runtime: Any, path: str) -> None:
+    ticked(runtime, hours=3)
+    assert "clock has stood still since" in people.staff("berit").get(path).get_data(as_text=True)
+
+
+def test_a_stranger_is_told_nothing_of_the_clock(browser: Any, runtime: Any) -> None:
+    ticked(runtime, hours=3)
+    assert "stood still" not in browser.get("/staff/sign-in").get_data(as_text=True)
+
+
+def test_the_address_for_machines_has_the_same_numbers(browser: Any, runtime: Any, statements: list[str]) -> None:
+    ticked(runtime, minutes=1)
+    message(runtime, "delivered", handed_over_at=runtime.clock() - timedelta(hours=1))
+    statements.clear()
+    answer = browser.get("/healthz")
+    assert answer.status_code == 200
+    told = answer.get_json()
+    assert (told["status"], told["troubles"], told["messages"]) == ("ok", [], {"delivered": 1})
+    assert told["last_48_hours"] == {"due": 1, "handed_over": 1}
+    assert told["last_tick"] == "2026-11-23T08:59:00+00:00"
+    assert len(statements) <= 4
+
+
+def test_the_address_for_machines_fails_when_the_clock_is_late(browser: Any, runtime: Any) -> None:
+    ticked(runtime, minutes=11)
+    answer = browser.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.get_json()["troubles"] == ["tick_late"]
+    assert answer.get_json()["database"] is True
