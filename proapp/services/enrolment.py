@@ -1,6 +1,6 @@
 """How somebody becomes a participant, and is randomised: the two steps on which the whole plan of assessments rests.
 
-What happens afterwards is in participant_events (stops, corrections) and patient_codes (the printed code); both are
+What happens afterwards is in participant_events, event_corrections and patient_codes (the printed code); they are
 offered here too, so that callers find the story of a participant behind one door.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,12 +19,12 @@ from proapp.db.models import Assessment, Participant, ResponseSet
 from proapp.services import audit, contacts, planning, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
-from proapp.services.participant_events import Move as Move
+from proapp.services.event_corrections import correct_randomization as correct_randomization
+from proapp.services.event_corrections import revoke_event as revoke_event
 from proapp.services.participant_events import append, check_date, check_not_ended
-from proapp.services.participant_events import correct_randomization as correct_randomization
 from proapp.services.participant_events import record_event as record_event
-from proapp.services.participant_events import revoke_event as revoke_event
 from proapp.services.patient_codes import issue_code as issue_code
+from proapp.services.plan_changes import Move as Move
 from proapp.services.vault import Vault
 from proapp.study.events import Event, standing
 from proapp.study.model import Site, Study
@@ -162,14 +163,21 @@ def _add(session: Session, study_id: str, site_code: str, language: str, actor: 
 def suggestions(session: Session, *, study: Study, sites: frozenset[str] | None) -> dict[str, str]:
     """By site code, the number after the highest in use there; nothing where a study does not number by site."""
     wanted = [site.code for site in study.sites if sites is None or site.code in sites]
+    numbered = select(_numbered_at(study).label("site"), Participant.study_id).subquery()
     highest = session.execute(
-        select(Participant.site_code, func.max(Participant.study_id))
-        .where(Participant.site_code.in_(wanted))
-        .group_by(Participant.site_code)
+        select(numbered.c.site, func.max(numbered.c.study_id)).where(numbered.c.site.in_(wanted)).group_by("site")
     )
     used = {site_code: study_id for site_code, study_id in highest}
     found = {code: _next_number(study, code, used.get(code)) for code in wanted}
     return {code: study_id for code, study_id in found.items() if study_id is not None}
+
+
+def _numbered_at(study: Study) -> ColumnElement[str]:
+    """The site whose number a participant has: of one who was transferred, not the one where they are now."""
+    if _site_named_in(study, study.id_example or "") is None:
+        return cast("ColumnElement[str]", Participant.site_code)
+    begins = ((Participant.study_id.startswith(f"{site.code}-", autoescape=True), site.code) for site in study.sites)
+    return case(*begins, else_=Participant.site_code)
 
 
 def _next_number(study: Study, site_code: str, highest: str | None) -> str | None:

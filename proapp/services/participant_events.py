@@ -1,46 +1,35 @@
-"""What happens to a participant after randomisation: leaving the trial, stopping the questionnaires, death, and putting
-right what was recorded wrongly. Nothing is overwritten: a correction is a new event that supersedes the old one.
+"""What happens to a participant in the trial: surgery, progression, the end of treatment, lost contact, a stop of the
+questionnaires, leaving the trial, death. Each is one event, and what follows from it is done in the same transaction.
+
+Pauses, another language and a move to another clinic are contact_pauses, language_change and transfer; what was
+recorded wrongly is put right in event_corrections.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Literal, get_args
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Participant, ParticipantEvent
 from proapp.services import audit, patient_codes, planning, register
 from proapp.services.audit import Actor, Entry
-from proapp.services.errors import NotFound, Refused
+from proapp.services.errors import Refused
 from proapp.services.messages import cancel_queued
-from proapp.services.planning import Change, Dates, Stored
-from proapp.study.events import Event, standing
+from proapp.services.plan_changes import Move
+from proapp.study.events import KINDS, Event, in_force, standing
 from proapp.study.model import Study
-from proapp.study.schedule import plan
-from proapp.study.status import AssessmentFacts, anchor_mismatch
 
 Stop = Literal["trial_withdrawal", "pro_stop", "death"]
 STOPS: tuple[Stop, ...] = get_args(Stop)
 DataUse = Literal["keep", "keep_until", "delete_if_lawful"]
 DATA_USES: tuple[DataUse, ...] = get_args(DataUse)
-ENDS_ACCESS = frozenset({"trial_withdrawal", "death"})
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a corrected date does to one assessment. `moves` is False for one that is opened and keeps its dates;
-    `mismatch` says that its answers would count differently in the window it would have now."""
-
-    timepoint: str
-    occurrence: int
-    old: Dates
-    new: Dates
-    moves: bool
-    mismatch: bool
+ENDS_ACCESS = frozenset(type_ for type_, kind in KINDS.items() if kind.closes)
+# What is recorded with a date and perhaps a note.
+RECORDED = ("surgery", "progression", "off_treatment", "lost_to_follow_up", *STOPS)
+WHY_CANCELLED = {"contact_pause": "paused", "lost_to_follow_up": "lost"}  # where it is not the type of the event
 
 
 def append(
@@ -94,20 +83,18 @@ def record_event(
     keep_until: date | None = None,
     note: str | None = None,
 ) -> int:
-    """Record that the participant left the trial, stopped the questionnaires or died; returns the event's id.
+    """Record one of RECORDED; returns the event's id.
 
-    Leaving and death end every session and make codes useless at once. `data_use` (keep, keep_until or
+    Surgery and progression plan what is counted from them. Lost contact, a stop, leaving and death cancel the messages
+    that wait; leaving and death also end every session and make codes useless at once. `data_use` (keep, keep_until or
     delete_if_lawful) goes with trial_withdrawal only; `keep_until` is the last day whose data may be used. A reason for
     stopping is never demanded: nobody has to give one. Raises NotFound, and Refused: type_unknown, date_in_future,
     date_before_consent(consent_on), already_recorded(type, effective_on), after_end(type, effective_on),
     data_use_required, keep_until_required, keep_until_out_of_range, reason_too_long.
     """
-    if type not in STOPS:
-        raise Refused("type_unknown")
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
-    found = standing(planning.load_events(session, participant.id))
-    _check_stop(found, type, effective_on, today=register.today_at(study, participant.site_code, now))
-    payload = _data_use(data_use, keep_until, found, effective_on) if type == "trial_withdrawal" else {}
+    events = _checked(session, study, participant, type, effective_on, now)
+    payload = _data_use(data_use, keep_until, standing(events), effective_on) if type == "trial_withdrawal" else {}
     reason = register.optional_reason(note)
     row, entry = append(
         session,
@@ -119,22 +106,74 @@ def record_event(
         actor=actor,
         now=now,
     )
-    entries = [entry]
-    entries += cancel_queued(
-        session.connection(), participant_id=participant.id, site_code=participant.site_code, reason=type, now=now
-    )
+    entries = [entry, *silence(session, participant, type, now=now)]
     if type in ENDS_ACCESS:
         entries += patient_codes.revoke_codes(session, participant, reason=type, now=now)
         entries += patient_codes.end_sessions(session, participant, reason=type, now=now)
     audit.record(session, *entries, actor=actor, now=now, participant_id=participant.id, locked=True)
+    if KINDS[type].anchors:
+        planning.replan(session, study, participant.id, actor=actor, now=now)
     return row.id
 
 
-def _check_stop(found: Mapping[str, Event], type: str, effective_on: date, *, today: date) -> None:
-    check_date(found, effective_on, today=today)
-    if type in found:
-        raise Refused("already_recorded", type=type, effective_on=found[type].effective_on)
+def foresee_event(
+    session: Session,
+    *,
+    study: Study,
+    study_id: str,
+    sites: frozenset[str] | None,
+    type: str,
+    effective_on: date,
+    now: datetime,
+) -> tuple[Move, ...]:
+    """The second look: what would be planned or moved by the event. Writes nothing. Raises as `record_event` does."""
+    participant = register.find(session, study_id=study_id, sites=sites)
+    events = _checked(session, study, participant, type, effective_on, now)
+    return planning.foresee(session, study, participant.id, [*events, supposed(events, type, effective_on, now)])
+
+
+def supposed(
+    events: Sequence[Event],
+    type: str,
+    effective_on: date,
+    now: datetime,
+    *,
+    instead_of: Event | None = None,
+) -> Event:
+    """An event as it would be recorded now, for trying out what follows from it."""
+    number = max((event.id for event in events), default=0) + 1
+    if instead_of is None:
+        return Event(number, type, effective_on, now)
+    return instead_of._replace(
+        id=number, type=type, effective_on=effective_on, recorded_at=now, supersedes=instead_of.id
+    )
+
+
+def silence(session: Session, participant: Participant, type: str, *, now: datetime) -> list[Entry]:
+    """Cancel what waits to be sent, where the event says that nothing may be. Returns the audit entries."""
+    if not KINDS[type].silences:
+        return []
+    return cancel_queued(
+        session.connection(),
+        reason=WHY_CANCELLED.get(type, type),
+        now=now,
+        participant_id=participant.id,
+        site_code=participant.site_code,
+    )
+
+
+def _checked(
+    session: Session, study: Study, participant: Participant, type: str, effective_on: date, now: datetime
+) -> list[Event]:
+    """All events of the participant, when one more of this type and day may be recorded."""
+    if type not in RECORDED:
+        raise Refused("type_unknown")
+    events = planning.load_events(session, participant.id)
+    found = standing(events)
+    check_date(found, effective_on, today=register.today_at(study, participant.site_code, now))
+    check_not_twice(events, type, effective_on)
     check_not_ended(found, effective_on)
+    return events
 
 
 def check_date(found: Mapping[str, Event], day: date, *, today: date) -> None:
@@ -144,6 +183,13 @@ def check_date(found: Mapping[str, Event], day: date, *, today: date) -> None:
     consent = found.get("pro_consent")
     if consent is not None and day < consent.effective_on:
         raise Refused("date_before_consent", consent_on=consent.effective_on)
+
+
+def check_not_twice(events: Sequence[Event], type: str, day: date) -> None:
+    """What happens once is recorded once; what may happen again, once for a day. Raises Refused: already_recorded."""
+    for event in in_force(events):
+        if event.type == type and (event.effective_on == day or not KINDS[type].repeats):
+            raise Refused("already_recorded", type=type, effective_on=event.effective_on)
 
 
 def check_not_ended(found: Mapping[str, Event], day: date) -> None:
@@ -166,148 +212,3 @@ def _data_use(
     if until > effective_on or (consent is not None and until < consent.effective_on):
         raise Refused("keep_until_out_of_range")
     return {"data_use": decision, "until": until.isoformat()}
-
-
-def revoke_event(
-    session: Session,
-    *,
-    study_id: str,
-    sites: frozenset[str] | None,
-    event_id: int,
-    reason: str | None,
-    actor: Actor,
-    now: datetime,
-) -> int:
-    """Take back a stop, withdrawal or death that was recorded by mistake; returns the id of the revoking event.
-
-    Codes and sessions stay ended: the participant needs a new code. Raises NotFound, and Refused: cannot_revoke(type),
-    already_revoked, reason_required, reason_too_long.
-    """
-    participant = register.find(session, study_id=study_id, sites=sites, lock=True)
-    event = session.get(ParticipantEvent, event_id)
-    if event is None or event.participant_id != participant.id:
-        raise NotFound(str(event_id))
-    if event.type not in STOPS:
-        raise Refused("cannot_revoke", type=event.type)
-    if session.scalar(select(ParticipantEvent.id).where(ParticipantEvent.supersedes_id == event_id)) is not None:
-        raise Refused("already_revoked")
-    row, entry = append(
-        session,
-        participant,
-        type="revoked",
-        effective_on=event.effective_on,
-        payload={"type": event.type},
-        reason=register.required_reason(reason),
-        supersedes_id=event_id,
-        actor=actor,
-        now=now,
-    )
-    audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
-    return row.id
-
-
-def correct_randomization(
-    session: Session,
-    *,
-    study: Study,
-    study_id: str,
-    sites: frozenset[str] | None,
-    new_date: date,
-    new_time: time | None,
-    reason: str | None,
-    actor: Actor,
-    now: datetime,
-    dry_run: bool = False,
-) -> tuple[Move, ...]:
-    """Correct the day (and time) of randomisation; returns what moves and what keeps its dates because it is opened.
-
-    With `dry_run` nothing is written and `reason` may be missing. Raises NotFound, and Refused: not_randomized,
-    nothing_changed, date_in_future, date_before_consent(consent_on), after_end, reason_required, reason_too_long.
-    """
-    participant = register.find(session, study_id=study_id, sites=sites, lock=not dry_run)
-    events = planning.load_events(session, participant.id)
-    found = standing(events)
-    if "randomized" not in found:
-        raise Refused("not_randomized")
-    old = session.get_one(ParticipantEvent, found["randomized"].id)
-    if (old.effective_on, old.effective_time) == (new_date, new_time):
-        raise Refused("nothing_changed")
-    check_date(found, new_date, today=register.today_at(study, participant.site_code, now))
-    check_not_ended(found, new_date)
-    text = register.optional_reason(reason) if dry_run else register.required_reason(reason)
-    moves = _moves(session, study, participant, events, found["randomized"], new_date)
-    if not dry_run:
-        _supersede(session, study, participant, old, new_date, new_time, text, actor, now)
-    return moves
-
-
-def _supersede(
-    session: Session,
-    study: Study,
-    participant: Participant,
-    old: ParticipantEvent,
-    new_date: date,
-    new_time: time | None,
-    reason: str | None,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    _, entry = append(
-        session,
-        participant,
-        type="randomized",
-        effective_on=new_date,
-        effective_time=new_time,
-        payload=old.payload,
-        reason=reason,
-        supersedes_id=old.id,
-        actor=actor,
-        now=now,
-    )
-    audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
-    planning.replan(session, study, participant.id, actor=actor, now=now)
-
-
-def _moves(
-    session: Session,
-    study: Study,
-    participant: Participant,
-    events: Sequence[Event],
-    wrong: Event,
-    new_date: date,
-) -> tuple[Move, ...]:
-    """In the study's order, every assessment whose dates would differ, with those that keep theirs."""
-    corrected = [event for event in events if event.id != wrong.id] + [wrong._replace(effective_on=new_date)]
-    anchors = planning.anchors_of(corrected)
-    stored = planning.load_plan(session, participant.id)
-    changed = {change.assessment_id: change for change in planning.changes(study, stored, anchors)}
-    wanted = {(one.timepoint, one.occurrence): Dates.of(one) for one in plan(study, anchors)}
-    order = {timepoint.code: number for number, timepoint in enumerate(study.timepoints)}
-    rows = [row for row in stored if wanted.get((row.timepoint, row.occurrence), row.dates) != row.dates]
-    rows.sort(key=lambda row: (order.get(row.timepoint, len(order)), row.occurrence))
-    return tuple(_move(study, row, changed.get(row.id), wanted[row.timepoint, row.occurrence]) for row in rows)
-
-
-def _move(study: Study, row: Stored, change: Change | None, wanted: Dates) -> Move:
-    return Move(
-        timepoint=row.timepoint,
-        occurrence=row.occurrence,
-        old=row.dates,
-        new=change.new if change else row.dates,
-        moves=change is not None,
-        mismatch=row.opened and anchor_mismatch(_facts(study, row), wanted),
-    )
-
-
-def _facts(study: Study, row: Stored) -> AssessmentFacts:
-    dates = row.dates
-    kind = study.timepoint(row.timepoint).kind
-    return AssessmentFacts(
-        row.timepoint,
-        kind,
-        dates.target_on,
-        dates.opens_on,
-        dates.closes_on,
-        dates.late_until,
-        completed_on=row.completed_on,
-    )

@@ -7,7 +7,7 @@ assessment that somebody has opened keeps its dates; only the baseline's end, th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -17,61 +17,15 @@ from sqlalchemy.orm import Session
 from proapp.db.models import Assessment, MissedReason, Participant, ParticipantEvent, ResponseSet
 from proapp.services import audit
 from proapp.services.audit import Actor, Entry
+from proapp.services.plan_changes import NO_DATES, Change, Dates, Move, Stored, changes, moves
 from proapp.services.register import today_at
 from proapp.study import events as history
 from proapp.study.events import Event
 from proapp.study.model import Study
 from proapp.study.reasons import MISSED_REASONS
-from proapp.study.schedule import Anchors, PlannedAssessment, plan
+from proapp.study.schedule import Anchors
 
-OTHER_ARM = "not_applicable_arm"
 LATE = MISSED_REASONS["registered_after_window"]
-
-
-@dataclass(frozen=True, slots=True)
-class Dates:
-    """The five dates of an assessment, local to the site; all None while the anchor is unknown."""
-
-    anchor_on: date | None = None
-    target_on: date | None = None
-    opens_on: date | None = None
-    closes_on: date | None = None
-    late_until: date | None = None
-
-    @classmethod
-    def of(cls, planned: PlannedAssessment) -> Dates:
-        return cls(planned.anchor_on, planned.target_on, planned.opens_on, planned.closes_on, planned.late_until)
-
-
-NO_DATES = Dates()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An assessment as it stands. `opened`: somebody has begun to answer it, so that its dates stay."""
-
-    id: int
-    timepoint: str
-    occurrence: int
-    dates: Dates
-    cancelled_reason: str | None
-    opened: bool
-    completed_on: date | None  # the day of its first finished response set
-    planned_at: datetime | None = None  # when its dates were last set
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What replanning does to one assessment. `old` is None for one that is new."""
-
-    assessment_id: int | None
-    timepoint: str
-    occurrence: int
-    old: Dates | None
-    new: Dates
-    cancelled_reason: str | None
-    opened: bool
-    planned_at: datetime | None = None  # when the old dates were set
 
 
 def anchors_of(events: Iterable[Event]) -> Anchors:
@@ -94,7 +48,9 @@ def load_events(session: Session, participant_id: int) -> list[Event]:
         .order_by(ParticipantEvent.id)
     )
     return [
-        Event(row.id, row.type, row.effective_on, row.recorded_at, row.supersedes_id, row.payload.get("arm"))
+        Event(
+            row.id, row.type, row.effective_on, row.recorded_at, row.supersedes_id, row.payload.get("arm"), row.payload
+        )
         for row in rows
     ]
 
@@ -127,46 +83,9 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
     ]
 
 
-def changes(study: Study, stored: Sequence[Stored], anchors: Anchors) -> tuple[Change, ...]:
-    """What must change for the rows to say what the plan says; nothing when they already do. Pure."""
-    found = {(row.timepoint, row.occurrence): row for row in stored}
-    wanted = {(planned.timepoint, planned.occurrence): planned for planned in plan(study, anchors)}
-    new = [_new(planned) for key, planned in wanted.items() if key not in found]
-    kept = [_follow(study, found[key], Dates.of(planned)) for key, planned in wanted.items() if key in found]
-    gone = [_cancel(study, row, anchors.arm) for key, row in found.items() if key not in wanted]
-    return (*new, *(change for change in (*kept, *gone) if change is not None))
-
-
-def _new(planned: PlannedAssessment) -> Change:
-    return Change(None, planned.timepoint, planned.occurrence, None, Dates.of(planned), None, opened=False)
-
-
-def _follow(study: Study, row: Stored, dates: Dates) -> Change | None:
-    cancelled = None if row.cancelled_reason == OTHER_ARM else row.cancelled_reason
-    if row.opened:
-        dates, cancelled = _dates_once_opened(study, row, dates), row.cancelled_reason
-    return _change(row, dates, cancelled)
-
-
-def _dates_once_opened(study: Study, row: Stored, dates: Dates) -> Dates:
-    if row.timepoint != study.baseline.code:
-        return row.dates
-    return replace(row.dates, closes_on=dates.closes_on, late_until=dates.late_until)
-
-
-def _cancel(study: Study, row: Stored, arm: str | None) -> Change | None:
-    """A time point of the other arm is not asked for. One that this version of the study does not know is left alone,
-    and so is an unscheduled one, which staff opened by hand."""
-    timepoint = study.timepoints_by_code.get(row.timepoint)
-    if timepoint is None or timepoint.is_for(arm) or row.opened:
-        return None
-    return _change(row, NO_DATES, OTHER_ARM)
-
-
-def _change(row: Stored, dates: Dates, cancelled: str | None) -> Change | None:
-    if (dates, cancelled) == (row.dates, row.cancelled_reason):
-        return None
-    return Change(row.id, row.timepoint, row.occurrence, row.dates, dates, cancelled, row.opened, row.planned_at)
+def foresee(session: Session, study: Study, participant_id: int, events: Iterable[Event]) -> tuple[Move, ...]:
+    """What would move, and what would keep its dates, were `events` what is recorded. Writes nothing; one statement."""
+    return moves(study, load_plan(session, participant_id), events)
 
 
 def replan(session: Session, study: Study, participant_id: int, *, actor: Actor, now: datetime) -> tuple[Change, ...]:
@@ -177,8 +96,9 @@ def replan(session: Session, study: Study, participant_id: int, *, actor: Actor,
     (register.find with `lock`) or has just made the participant.
     """
     participant = session.get_one(Participant, participant_id)
-    anchors = anchors_of(load_events(session, participant_id))
-    todo = changes(study, load_plan(session, participant_id), anchors)
+    events = load_events(session, participant_id)
+    stored = load_plan(session, participant_id)
+    todo = changes(study, stored, anchors_of(events), history.earlier_days(events))
     done = (*_insert(session, study, participant_id, todo, now), *_update(session, study, todo, now))
     entries = [_entry(change, participant.site_code) for change in done]
     late = [change for change in done if _nobody_asked(study, participant, change, now)]

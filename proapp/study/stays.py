@@ -25,21 +25,23 @@ def stays(
 ) -> tuple[Stay, ...]:
     """The clinics of one participant in order of time; the first from the beginning of time on.
 
-    `events` are all that were recorded, `site_now` is where the participant is by all of them. With `cut_off` or
+    `events` are all that were recorded, `site_now` is where somebody is who was never transferred. With `cut_off` or
     `known_at` only the transfers known by then count, so that the last stay is the one of that moment.
     """
-    every = list(events)
-    whole = [event for event in in_force(every) if event.type == "site_transfer"]
-    known = [event for event in in_force(every, cut_off=cut_off, known_at=known_at) if event.type == "site_transfer"]
-    first = str(whole[0].payload["from"]) if whole else site_now
-    if not known:
-        return (Stay(first, date.min),)
-    days = [event.effective_on for event in known]
-    sites = [str(known[0].payload["from"]), *(str(event.payload["to"]) for event in known)]
+    recorded = [event for event in sorted(events, key=_recorded) if event.type in ("site_transfer", "revoked")]
+    first = next((str(event.payload["from"]) for event in recorded if event.type == "site_transfer"), site_now)
+    known = in_force(recorded, cut_off=cut_off, known_at=known_at)
+    transfers = [event for event in known if event.type == "site_transfer"]
+    days = [event.effective_on for event in transfers]
+    sites = [first, *(str(event.payload["to"]) for event in transfers)]
     return tuple(
         Stay(site, from_on, until_on)
         for site, from_on, until_on in zip(sites, (date.min, *days), (*days, None), strict=True)
     )
+
+
+def _recorded(event: Event) -> int:
+    return event.id
 
 
 def site_on(found: tuple[Stay, ...], day: date | None) -> str:

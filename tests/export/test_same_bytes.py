@@ -19,7 +19,7 @@ from sqlalchemy import insert, select
 from proapp.db.models import Answer, Installation, ResponseSet
 from proapp.db.session import make_engine
 from proapp.runtime import Runtime
-from proapp.services import participant_events
+from proapp.services import event_corrections
 from proapp.services.audit import Actor
 from tests.conftest import SECRET
 from tests.export.conftest import Exporter
@@ -55,7 +55,7 @@ def _life_goes_on(trial: Trial, runtime: Any) -> None:
     trial.answer(trial.id_of("KAR-001"), "baseline", later, full, mode="paper", completed_on=date(2026, 2, 4))
     trial.member("UME-009", "ONC", consent_on=later, randomized_on=later + timedelta(days=1))
     with runtime.writing.begin() as session:
-        participant_events.correct_randomization(
+        event_corrections.correct_randomization(
             session,
             study=runtime.study,
             study_id="LUN-005",

@@ -92,6 +92,7 @@ def revoke_event(study_id: str, event_id: int) -> Response:
         try:
             enrolling.revoke_event(
                 database(),
+                study=runtime().study,
                 study_id=study_id,
                 sites=staff().sites,
                 event_id=event_id,
