@@ -36,6 +36,7 @@ _LOOKS_PRIVATE = re.compile(
     r"|\+[0-9][0-9 ()-]{6,}[0-9]"  # a telephone number
     r"|\b[0-9]{6,8}[-+ ]?[0-9]{4}\b"  # a Swedish personal identity number
     r"|\b[A-HJKMNP-Z2-9]{4}[- ]?[A-HJKMNP-Z2-9]{4}[- ]?[A-HJKMNP-Z2-9]{4}\b"  # a personal code
+    r"|\b[A-HJKMNP-Z2-9]{26}\b"  # the token of a personal link
     r"|\b[A-Za-z0-9_-]{43}\b"  # a token
     r"|(?<=[?#])\S+"  # whatever follows an address
 )

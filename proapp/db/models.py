@@ -102,8 +102,8 @@ class StaffInvitation(Base):
 class AuthSession(Base):
     """A signed-in browser. The cookie holds an opaque token; the row holds only its hash.
 
-    kind: patient | patient_pending (code given, no PIN yet) | device (a phone that leads straight to the PIN) | staff |
-    staff_pending (password given, TOTP not yet).
+    kind: patient | patient_pending (code given, no PIN yet) | patient_link (own link followed, no PIN yet) | device (a
+    phone that leads straight to the PIN) | staff | staff_pending (password given, TOTP not yet).
     """
 
     __tablename__ = "auth_session"
@@ -131,7 +131,7 @@ class SignInAttempt(Base):
         Index("ix_sign_in_attempt_at", "kind", "at"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(String(20))  # patient_code | patient_pin | staff_password | staff_totp | setup
+    kind: Mapped[str] = mapped_column(String(20))  # throttle.Kind
     subject: Mapped[str] = mapped_column(String(64))
     address: Mapped[str] = mapped_column(String(64))
     at: Mapped[datetime]

@@ -220,7 +220,7 @@ def _open(
 ) -> Opened:
     """A new session, never the one that came in; and, on a phone not known yet, the token that makes it known."""
     person = who.participant_id
-    if who.kind == "patient_pending":
+    if who.kind in sessions.AT_THE_PIN:
         sessions.end(session, now=now, reason="signed_in", session_id=who.session_id)
     else:
         sessions.touch(session, who.session_id, now=now)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from proapp.db.models import SignInAttempt
 from proapp.services.vault import Vault
 
-Kind = Literal["patient_code", "patient_pin", "staff_password", "staff_totp", "setup"]
+Kind = Literal["patient_code", "patient_pin", "patient_link", "staff_password", "staff_totp", "setup"]
 
 ADDRESS_WINDOW = timedelta(minutes=15)
 BUDGET_WINDOW = timedelta(hours=1)
@@ -47,6 +47,8 @@ RULES: Mapping[Kind, Rule] = {
     # Four digits are few: after the first five, one try a day in the end; the clinic can always issue a new code.
     "patient_pin": Rule(5, timedelta(minutes=15), timedelta(days=1), timedelta(days=30), 60, 600),
     "staff_password": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 30, 300, True),
+    # 128 bits, and a PIN behind them: only tapping without end is slowed down.
+    "patient_link": Rule(20, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 60, 5000),
     # Reached with the right password only, so a stranger locks nobody out here.
     "staff_totp": Rule(5, timedelta(minutes=5), timedelta(hours=4), timedelta(days=7), 30, 200),
     "setup": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 300),

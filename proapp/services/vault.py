@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # 31 signs, without 0 O 1 I L
 CODE_LENGTH = 12  # 59 bits
+LINK_LENGTH = 26  # 128.8 bits, in letters that no telephone leaves out of a link
 # OWASP's second recommended setting for argon2id; a sign-in takes about 30 ms.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 
@@ -101,11 +102,18 @@ class Vault:
 
     def new_code(self) -> str:
         """Twelve signs of ALPHABET, each equally likely (bytes beyond the last full multiple are thrown away)."""
+        return self._signs(CODE_LENGTH)
+
+    def new_link_token(self) -> str:
+        """The token of a personal link: 26 signs, 128 bits."""
+        return self._signs(LINK_LENGTH)
+
+    def _signs(self, length: int) -> str:
         signs: list[str] = []
         limit = 256 - 256 % len(ALPHABET)
-        while len(signs) < CODE_LENGTH:
-            signs += [ALPHABET[byte % len(ALPHABET)] for byte in self._random(CODE_LENGTH) if byte < limit]
-        return "".join(signs[:CODE_LENGTH])
+        while len(signs) < length:
+            signs += [ALPHABET[byte % len(ALPHABET)] for byte in self._random(length) if byte < limit]
+        return "".join(signs[:length])
 
     def new_token(self) -> str:
         """An opaque token of 256 bits for a cookie."""
@@ -122,7 +130,7 @@ class Vault:
 
 
 def token_hash(token: str) -> str:
-    """Tokens carry 256 bits, so a fast hash is enough to keep them out of the database."""
+    """Tokens carry 128 bits or more, so a fast hash is enough to keep them out of the database."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

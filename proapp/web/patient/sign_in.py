@@ -12,12 +12,14 @@ from wtforms import PasswordField, StringField
 
 from proapp.services import patient_access
 from proapp.services.errors import Refused
-from proapp.services.sessions import Patient
+from proapp.services.sessions import AT_THE_PIN, Patient
 from proapp.web.forms import Form
 from proapp.web.guard import PATIENT_COOKIE, audience, clear_session_cookie, find_patient, patient, set_session_cookie
 from proapp.web.patient import blueprint, welcome
 from proapp.web.patient.devices import DEVICE_COOKIE, device_label, forget_device, known_device, remember_device
 from proapp.web.transactions import database, keep, now, runtime, undo
+
+NAMED_BY_LINK = "named_by_link"  # (participant, assessment) of the link that led to the PIN
 
 
 class CodeForm(Form):
@@ -149,9 +151,9 @@ def locked(retry_at: Any, again: str) -> Response:
 
 
 def _at_the_pin() -> Patient | None:
-    """Who stands at the PIN: somebody whose code was right, or whose phone is known."""
+    """Who stands at the PIN: somebody whose code was right, who followed an own link, or whose phone is known."""
     who = find_patient()
-    return who if who is not None and who.kind == "patient_pending" else known_device()
+    return who if who is not None and who.kind in AT_THE_PIN else known_device()
 
 
 @blueprint.get("/pin")
@@ -190,11 +192,19 @@ def give_pin() -> Any:
         keep()
         return _refused_pin(form, who, refusal)
     session.pop("csrf_token", None)  # a form from before the sign-in is worth nothing after it
-    following = welcome.first_page(who) if task == "choose" else "patient.home"
-    response = set_session_cookie(_to(following), PATIENT_COOKIE, opened.token)
+    following = _to(welcome.first_page(who)) if task == "choose" else _to_what_the_link_named(who)
+    response = set_session_cookie(following, PATIENT_COOKIE, opened.token)
     if opened.device is not None:
         remember_device(response, opened.device)
     return response
+
+
+def _to_what_the_link_named(who: Patient) -> Response:
+    """Straight to the assessment of the message, when it was this patient's link that led here."""
+    person, assessment_id = session.pop(NAMED_BY_LINK, (None, None))
+    if person != who.participant_id:
+        return _to("patient.home")
+    return _to("patient.start", assessment_id=assessment_id)
 
 
 def _choose_or_enter(task: patient_access.PinTask, who: Patient, form: PinForm) -> patient_access.Opened:
@@ -268,7 +278,7 @@ def forget() -> Any:
     return response
 
 
-def _to(endpoint: str) -> Response:
-    response = redirect(url_for(endpoint), code=303)
+def _to(endpoint: str, **values: Any) -> Response:
+    response = redirect(url_for(endpoint, **values), code=303)
     assert isinstance(response, Response)
     return response

@@ -36,6 +36,7 @@ ACTIONS: dict[str, Any] = {
     "participant.enrolled": _("Participant enrolled"),
     "patient.activated": _("Code activated by the patient"),
     "patient.code_accepted": _("Code given by the patient"),
+    "patient.link_followed": _("Link in a message followed by the patient"),
     "patient.device_forgotten": _("Patient's device forgotten"),
     "patient.pin_given": _("PIN given once more by the patient"),
     "patient.pin_chosen": _("PIN chosen by the patient"),

@@ -1,0 +1,14 @@
+// The token of a personal link stands behind "#", where no server log sees it: put it into the form, and out of the
+// address bar. Without scripts the page leads to the ordinary sign-in.
+
+function takeLink() {
+  const token = location.hash.slice(1).toUpperCase();
+  if (!/^[A-HJKMNP-Z2-9]{26}$/.test(token)) return;
+  const form = document.querySelector("form[data-link]");
+  form.elements.link.value = token;
+  form.hidden = false;
+  document.querySelector("[data-no-link]").hidden = true;
+  history.replaceState(null, "", location.pathname + location.search);
+}
+takeLink();
+addEventListener("hashchange", takeLink); // the next message, opened while the page is still there
