@@ -1,13 +1,302 @@
 """The way out of the outbox: one message at a time is claimed, handed over outside any transaction, and recorded.
 
 A claim carries a lease. A worker that dies between handing over and recording leaves a row that nobody holds any more
-and nobody may send: it becomes `possibly_sent`, seen and counted, and only a person may have it sent again.
+and nobody may send: it becomes `possibly_sent`, seen and counted, and only a person may have it sent again. The claim
+itself leaves no audit event: it is a worker's note to the others; what came of it leaves one.
 """
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Message, Participant
+from proapp.gateways.protocol import Outgoing
+from proapp.services import audit, receipts
+from proapp.services.audit import WORKER, Actor, Entry
+from proapp.services.composing import Composer, Prepared, Verdict, prepare
+from proapp.services.messages import ELECTRONIC
 from proapp.services.messages import cancel_for_assessment as cancel_for_assessment
 from proapp.services.messages import cancel_for_participant as cancel_for_participant
 from proapp.services.messages import letter_posted as letter_posted
 from proapp.services.messages import queue as queue
 from proapp.services.messages import resend as resend
+from proapp.services.receipts import receive as receive
+from proapp.services.vault import Vault
+from proapp.study.model import Study
+
+LEASE = timedelta(minutes=2)  # several times what a gateway may take
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+LONGEST_TRY = timedelta(days=2)  # of a message that is not useless from some moment on
+AT_ONCE = 50  # rows looked at in one claim that turn out not to go
+
+_message: Any = Message.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that this worker, and no other, may hand over now. Its repr names neither address nor text."""
+
+    id: int
+    kind: str
+    outgoing: Outgoing
+    units: int | None
+    attempt: int
+
+
+def waiting(session: Session, *, now: datetime) -> bool:
+    """Whether there is anything to claim or to settle: one statement, without a lock."""
+    due = (_message.c.state == "queued") & (_message.c.next_try_at <= now) & _message.c.channel.in_(ELECTRONIC)
+    over = (_message.c.state == "sending") & (_message.c.lease_until <= now)
+    return session.scalar(select(_message.c.id).where(due | over).limit(1)) is not None
+
+
+def claim(
+    session: Session,
+    *,
+    worker: str,
+    study: Study,
+    vault: Vault,
+    base_url: str,
+    now: datetime,
+    composers: Mapping[str, Composer] | None = None,
+    actor: Actor = WORKER,
+) -> Claimed | None:
+    """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
+
+    Each is decided about anew behind the lock of its participant: what may no longer go is cancelled here, what has to
+    wait is put back. Rows that others hold are passed over, so any number of workers may claim at once.
+    """
+    for _ in range(AT_ONCE):
+        row = _next(session, now)
+        if row is None:
+            return None
+        verdict = prepare(
+            session, row, study=study, vault=vault, base_url=base_url, composers=composers or {}, now=now
+        )  # fmt: skip
+        if isinstance(verdict, Prepared):
+            return _take(session, row, verdict, worker, vault, now)
+        _put_aside(session, row, verdict, actor, now)
+    return None
+
+
+def _next(session: Session, now: datetime) -> Any:
+    """The row that waited longest, locked together with its participant. Nobody is waited for."""
+    due = (_message.c.state == "queued") & (_message.c.next_try_at <= now) & _message.c.channel.in_(ELECTRONIC)
+    found = session.execute(_and_participant().where(due).order_by(_message.c.next_try_at, _message.c.id).limit(1))
+    row = found.first()
+    if row is not None:
+        return row
+    # To staff: there is no participant to lock.
+    own = select(_message).where(due, _message.c.participant_id.is_(None)).order_by(_message.c.next_try_at).limit(1)
+    return session.execute(own.with_for_update(skip_locked=True)).first()
+
+
+def _and_participant() -> Select[*tuple[Any, ...]]:
+    query = select(_message, Participant.study_id, Participant.site_code, Participant.language).join(
+        Participant, Participant.id == _message.c.participant_id
+    )
+    return query.with_for_update(key_share=True, of=[_message, Participant.__table__], skip_locked=True)
+
+
+def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault, now: datetime) -> Claimed:
+    attempt = row.attempts + 1
+    _change(
+        session,
+        row.id,
+        state="sending",
+        channel=ready.channel,
+        attempts=attempt,
+        next_try_at=now,
+        claimed_by=worker,
+        lease_until=now + LEASE,
+        units=ready.units,
+        **({"link_hash": ready.link_hash} if ready.link_hash else {}),
+    )
+    # The same at every try of this message, and of no other, whoever else uses the gateway.
+    reference = vault.keyed_hash("message", row.key)[:32]
+    outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
+    return Claimed(row.id, row.kind, outgoing, ready.units, attempt)
+
+
+def _put_aside(session: Session, row: Any, verdict: Verdict, actor: Actor, now: datetime) -> None:
+    if verdict.until is not None:
+        _change(session, row.id, next_try_at=max(verdict.until, now + timedelta(minutes=1)), channel=verdict.channel)
+        details = {"why": verdict.reason, "until": verdict.until}
+        _note(session, row, "message.postponed", details, actor, now)
+    elif row.attempts and row.not_after is not None and now >= row.not_after:
+        _change(session, row.id, state="failed", state_reason="too_late", settled_at=now)
+        _note(session, row, "message.failed", {"why": "too_late", "attempts": row.attempts}, actor, now)
+    else:
+        _change(session, row.id, state="cancelled", state_reason=verdict.reason, settled_at=now)
+        details = {"why": verdict.reason, "step": row.step, "channel": row.channel}
+        _note(session, row, "message.cancelled", details, actor, now)
+
+
+# --- what came of it ------------------------------------------------------------------------------------------------
+
+
+def handed_over(
+    session: Session,
+    message_id: int,
+    *,
+    worker: str,
+    gateway: str,
+    provider_ref: str,
+    now: datetime,
+    actor: Actor = WORKER,
+) -> bool:
+    """The gateway has it. Receipts that came earlier than this are taken up. False if this worker does not hold it.
+
+    Also after the lease: what was thought possibly sent is then known to be sent.
+    """
+    receipts.take_turns(session, gateway, provider_ref)
+    row = _held(session, message_id, worker)
+    if row is None:
+        return False
+    _change(
+        session,
+        row.id,
+        state="sent",
+        state_reason=None,
+        gateway=gateway,
+        provider_ref=provider_ref,
+        handed_over_at=now,
+        settled_at=None,
+        lease_until=None,
+    )
+    details = {"gateway": gateway, "step": row.step, "channel": row.channel, "units": row.units}
+    _note(session, row, "message.sent", details, actor, now)
+    receipts.take_early(session, row.id, gateway, provider_ref, actor=actor, now=now)
+    return True
+
+
+def failed(
+    session: Session,
+    message_id: int,
+    *,
+    worker: str,
+    gateway: str,
+    permanent: bool,
+    reason: str,
+    now: datetime,
+    undeliverable: bool = False,
+    retry_after: timedelta | None = None,
+    actor: Actor = WORKER,
+    chance: Callable[[], float] = random.random,
+) -> bool:
+    """The gateway does not have it. A passing failure is tried again after a growing pause, until the message is of no
+    more use; `undeliverable`: the address itself is bad. False if this worker does not hold it."""
+    row = _held(session, message_id, worker)
+    if row is None:
+        return False
+    again_at = now + pause(row.attempts, retry_after=retry_after, chance=chance)
+    useless_at = row.not_after or row.due_at + LONGEST_TRY
+    if permanent or again_at >= useless_at:
+        why = reason if permanent else "too_late"
+        _change(session, row.id, state="failed", state_reason=why, settled_at=now, gateway=gateway, lease_until=None)
+        details = {"why": why, "last": reason, "gateway": gateway, "attempts": row.attempts}
+        _note(session, row, "message.failed", details, actor, now)
+        if undeliverable:
+            receipts.mark_undeliverable(session, row, reason, actor=actor, now=now)
+        return True
+    _change(
+        session,
+        row.id,
+        state="queued",
+        state_reason=reason,
+        gateway=gateway,
+        next_try_at=again_at,
+        claimed_by=None,
+        lease_until=None,
+        settled_at=None,
+    )
+    details = {"why": reason, "gateway": gateway, "attempts": row.attempts, "until": again_at}
+    _note(session, row, "message.try_failed", details, actor, now)
+    return True
+
+
+def pause(
+    attempts: int, *, retry_after: timedelta | None = None, chance: Callable[[], float] = random.random
+) -> timedelta:
+    """How long to wait after so many failed tries: doubling up to an hour, spread by half so that not all come back at
+    once, and never shorter than the gateway asked for (an hour at most of that too)."""
+    doubled = min(FIRST_PAUSE * (1 << min(attempts - 1, 20)), LONGEST_PAUSE)
+    return max(doubled * (0.75 + chance() / 2), min(retry_after or timedelta(), LONGEST_PAUSE))
+
+
+def unclear(
+    session: Session,
+    message_id: int,
+    *,
+    worker: str,
+    gateway: str,
+    reason: str,
+    now: datetime,
+    actor: Actor = WORKER,
+) -> bool:
+    """The gateway may have it. Nobody sends it again by himself. False if this worker does not hold it."""
+    row = _held(session, message_id, worker)
+    if row is None:
+        return False
+    _possibly_sent(session, row, reason, actor, now, gateway=gateway)
+    return True
+
+
+def settle_expired(session: Session, *, now: datetime, actor: Actor = WORKER) -> int:
+    """Rows whose worker never came back: possibly sent. Returns how many; safe to run at once and twice."""
+    over = (_message.c.state == "sending") & (_message.c.lease_until <= now)
+    rows = list(session.execute(_and_participant().where(over)))
+    own = select(_message).where(over, _message.c.participant_id.is_(None))
+    rows += list(session.execute(own.with_for_update(skip_locked=True)))
+    for row in rows:
+        _possibly_sent(session, row, "lease_over", actor, now)
+    return len(rows)
+
+
+def _possibly_sent(
+    session: Session, row: Any, reason: str, actor: Actor, now: datetime, *, gateway: str | None = None
+) -> None:
+    _change(
+        session,
+        row.id,
+        state="possibly_sent",
+        state_reason=reason,
+        settled_at=now,
+        lease_until=None,
+        gateway=gateway or row.gateway,
+    )
+    _note(session, row, "message.possibly_sent", {"why": reason, "step": row.step}, actor, now)
+
+
+def _held(session: Session, message_id: int, worker: str) -> Any:
+    """The row, behind its participant's lock, if this worker is the last that claimed it and nobody settled it."""
+    people = select(Participant.id).where(
+        Participant.id == select(_message.c.participant_id).where(_message.c.id == message_id).scalar_subquery()
+    )
+    session.execute(people.with_for_update(key_share=True))
+    query = (
+        select(_message, Participant.site_code)
+        .outerjoin(Participant, Participant.id == _message.c.participant_id)
+        .where(_message.c.id == message_id, _message.c.claimed_by == worker)
+        .where(_message.c.state.in_(("sending", "possibly_sent")))
+    )
+    return session.execute(query.with_for_update(of=_message)).first()
+
+
+def _change(session: Session, message_id: int, **values: Any) -> None:
+    session.execute(update(_message).where(_message.c.id == message_id).values(**values))
+
+
+def _note(session: Session, row: Any, action: str, details: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    site_code = row.site_code if row.participant_id is not None else None
+    entry = Entry(action, "message", row.id, details, site_code=site_code)
+    audit.record(
+        session, entry, actor=actor, now=now, participant_id=row.participant_id, locked=row.participant_id is not None
+    )

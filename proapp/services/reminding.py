@@ -15,29 +15,22 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from proapp.clock import local_date
-from proapp.db.models import (
-    AuditEvent,
-    Message,
-    Participant,
-)
+from proapp.db.models import AuditEvent, Participant
 from proapp.services import audit
 from proapp.services.audit import WORKER, Actor, Entry
 from proapp.services.messages import ELECTRONIC, insert_new, queued_entry
 from proapp.services.reminding_facts import Case, cases
 from proapp.services.reminding_facts import subjects as subjects
-from proapp.services.reminding_search import candidates
+from proapp.services.reminding_search import candidates, tried_today
 from proapp.services.vault import Vault
 from proapp.study.follow_up import Decision, decide
 from proapp.study.model import Study
-from proapp.study.schedule import open_instant
 
 PORTION = 200
 WAYS = (*ELECTRONIC, "letter")  # tasks and digests are worked out when somebody looks
-TRIED = ("sending", "sent", "delivered", "possibly_sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +169,7 @@ def _decided(
     if not assessment_ids:
         return [], []
     found = cases(session, study=study, vault=vault, assessment_ids=assessment_ids)
-    sent_today = planned_today(session, study=study, now=now)
+    sent_today = tried_today(session, study=study, now=now, queued=True)
     lately: dict[int, int] = Counter()
     due: list[Due] = []
     failed: list[int] = []
@@ -208,16 +201,3 @@ def _wanted(case: Case, study: Study, now: datetime, just_queued: int, sent_toda
 
 def _closes_first(case: Case) -> tuple[date, int]:
     return case.subject.facts.closes_on or date.max, case.assessment_id
-
-
-def planned_today(session: Session, *, study: Study, now: datetime, queued: bool = True) -> int:
-    """Electronic messages to participants tried on the study's local day of `now`, and those waiting to go.
-
-    `next_try_at` of a row that was tried is the moment of the last try, so the index of states answers.
-    """
-    zone = study.zone()
-    since = open_instant(local_date(now, zone), zone)
-    tried = and_(Message.state.in_(TRIED), Message.next_try_at >= since)
-    which = or_(tried, Message.state == "queued") if queued else tried
-    query = select(func.count()).where(which, Message.channel.in_(ELECTRONIC), Message.participant_id.is_not(None))
-    return int(session.scalar(query) or 0)

@@ -31,9 +31,10 @@ from proapp.study.events import Event
 from proapp.study.follow_up import Reach, Sent, Subject
 from proapp.study.model import Study
 from proapp.study.schedule import PlannedAssessment, plan
-from proapp.study.status import AssessmentFacts
+from proapp.study.status import AssessmentFacts, ParticipantFacts
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
+_CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.updated_at)
 _DECISIONS = ("declined", "decline_undone", "extended")
 
 
@@ -105,6 +106,20 @@ def subjects(
     return {id_: case.subject for id_, case in found.items()}
 
 
+def person(session: Session, participant_id: int, *, vault: Vault) -> tuple[ParticipantFacts, Reach]:
+    """What is known of one participant, whatever the assessment; three statements."""
+    events = _events(session, [participant_id], None)
+    wrong = _grouped(session.execute(_wrong_numbers().where(ContactAttempt.participant_id == participant_id)))
+    contact = session.execute(
+        select(Participant.id.label("participant_id"), *_CONTACT)
+        .outerjoin(Contact, Contact.participant_id == Participant.id)
+        .where(Participant.id == participant_id)
+    ).one()
+    own = events.get(participant_id, [])
+    known = _Known(events, {}, {}, wrong, {}, {}, None)
+    return history.participant_facts(own), _reach(contact, known, own, vault)
+
+
 # --- the statements -------------------------------------------------------------------------------------------------
 
 
@@ -124,10 +139,7 @@ def _rows() -> Any:
             Participant.study_id,
             Participant.site_code,
             Participant.language,
-            Contact.channel,
-            Contact.sealed,
-            Contact.undeliverable_at,
-            Contact.updated_at,
+            *_CONTACT,
         )
         .join(Participant, Participant.id == Assessment.participant_id)
         .outerjoin(Contact, Contact.participant_id == Participant.id)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
+from proapp.clock import local_date
 from proapp.db.models import (
     Assessment,
     AssessmentEvent,
@@ -23,9 +24,11 @@ from proapp.db.queries import AnySelect
 from proapp.services.messages import ELECTRONIC
 from proapp.study.due_steps import DueStep, due_steps
 from proapp.study.model import Study
+from proapp.study.schedule import open_instant
 
 STOPS = ("death", "pro_stop", "trial_withdrawal")
 WISHES_KEPT = timedelta(days=15)
+TRIED = ("sending", "sent", "delivered", "possibly_sent")
 
 
 def candidates(session: Session, *, study: Study, now: datetime, after: int = 0, portion: int) -> Sequence[int]:
@@ -137,3 +140,18 @@ def _waiting(found: Any) -> Any:
         .scalar_subquery()
     )
     return and_(~submitted.exists(), ~stopped.exists(), func.coalesce(last_word, "") != "declined")
+
+
+def tried_today(session: Session, *, study: Study, now: datetime, queued: bool = False) -> int:
+    """Electronic messages to participants that were tried on the study's local day of `now`; with `queued` also those
+    that wait to go.
+
+    `next_try_at` of a row that was tried is the moment of the last try, so the index of states answers.
+    """
+    zone = study.zone()
+    since = open_instant(local_date(now, zone), zone)
+    which = and_(Message.state.in_(TRIED), Message.next_try_at >= since)
+    if queued:
+        which = or_(which, Message.state == "queued")
+    query = select(func.count()).where(which, Message.channel.in_(ELECTRONIC), Message.participant_id.is_not(None))
+    return int(session.scalar(query) or 0)

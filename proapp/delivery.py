@@ -1,0 +1,154 @@
+"""From the clock to the gateway: what a tick queues, and how what is queued leaves the house.
+
+A message is claimed and recorded in short transactions of their own; between them, while a gateway may take its time,
+nothing is locked, so that a gateway that hangs slows nobody who saves an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
+from proapp.runtime import Runtime
+from proapp.services import outbox, reminding
+from proapp.services.composing import Composer
+from proapp.services.outbox import Claimed
+from proapp.services.reminding import Due, Look
+
+log = structlog.get_logger()
+TIMEOUT = 10.0  # seconds a gateway may take for each step
+AT_ONCE = 200  # messages of one turn
+TRIES = 5  # to record what came of a message, where the database is busy
+Outcome = Accepted | PassingFailure | PermanentFailure | UnknownOutcome
+
+
+def worker_name() -> str:
+    """One that no other worker has, and this process has only once."""
+    return f"{socket.gethostname()[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+# --- queueing -------------------------------------------------------------------------------------------------------
+
+
+def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False) -> Iterator[Due]:
+    """Everything the reminder plan wants at `now`, queued portion by portion, each in a transaction of its own.
+
+    The search reads only; a writing transaction is opened only where there is something to write. A dry run gives what
+    would be queued.
+    """
+    after: int | None = 0
+    while after is not None:
+        with runtime.reading() as session:
+            seen = reminding.look(session, study=runtime.study, vault=runtime.vault, now=now, after=after)
+        for assessment_id in seen.failed:
+            log.error("reminding.failed", assessment=assessment_id)
+        yield from seen.due if dry_run else _queued(runtime, seen, now)
+        after = seen.after
+
+
+def _queued(runtime: Runtime, seen: Look, now: datetime) -> tuple[Due, ...]:
+    if not seen.due:
+        return ()
+    with runtime.writing.begin() as session:
+        return reminding.queue(session, seen.due, study=runtime.study, vault=runtime.vault, now=now)
+
+
+# --- handing over ---------------------------------------------------------------------------------------------------
+
+
+def deliver_once(
+    runtime: Runtime,
+    gateways: Mapping[str, Gateway],
+    *,
+    worker: str,
+    composers: Mapping[str, Composer] | None = None,
+    now: Callable[[], datetime] | None = None,
+    limit: int = AT_ONCE,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Hand over what waits, one after the other, and say how many were tried. `now` defaults to the runtime's clock.
+
+    What another worker left behind is settled first. One statement when there is nothing to do.
+    """
+    now = now or runtime.clock
+    with runtime.reading() as session:
+        if not outbox.waiting(session, now=now()):
+            return 0
+    with runtime.writing.begin() as session:
+        for _ in range(outbox.settle_expired(session, now=now())):
+            log.warning("message.possibly_sent", why="lease_over")
+    tried = 0
+    while tried < limit and not stopping():
+        with runtime.writing.begin() as session:
+            claimed = outbox.claim(
+                session,
+                worker=worker,
+                study=runtime.study,
+                vault=runtime.vault,
+                base_url=runtime.settings.base_url,
+                composers=composers,
+                now=now(),
+            )
+        if claimed is None:
+            break
+        gateway = gateways[claimed.outgoing.channel]
+        _record(runtime, claimed, gateway.name, _sent(gateway, claimed), worker, now)
+        tried += 1
+    return tried
+
+
+def _sent(gateway: Gateway, claimed: Claimed) -> Outcome:
+    try:
+        return gateway.send(claimed.outgoing, timeout=TIMEOUT)
+    except (PassingFailure, PermanentFailure, UnknownOutcome) as outcome:
+        return outcome
+    except Exception as error:  # a fault of ours in the gateway: how far it got nobody knows
+        log.error("gateway.broken", gateway=gateway.name, error_type=type(error).__name__)
+        return UnknownOutcome("gateway_broken")
+
+
+def _record(
+    runtime: Runtime, claimed: Claimed, gateway: str, outcome: Outcome, worker: str, now: Callable[[], datetime]
+) -> None:
+    """Note what came of it. A database that is busy is asked again: what is not noted counts as possibly sent."""
+    for number in range(1, TRIES + 1):
+        try:
+            with runtime.writing.begin() as session:
+                held = _noted(session, claimed, gateway, outcome, worker, now())
+            break
+        except OperationalError:
+            if number == TRIES:
+                raise
+            time.sleep(0.2 * number)
+    code = getattr(outcome, "reason", None)
+    log.info("message.tried", message=claimed.id, gateway=gateway, outcome=type(outcome).__name__, why=code, held=held)
+
+
+def _noted(session: Session, claimed: Claimed, gateway: str, outcome: Outcome, worker: str, now: datetime) -> bool:
+    if isinstance(outcome, Accepted):
+        return outbox.handed_over(
+            session, claimed.id, worker=worker, gateway=gateway, provider_ref=outcome.reference, now=now
+        )
+    if isinstance(outcome, UnknownOutcome):
+        return outbox.unclear(session, claimed.id, worker=worker, gateway=gateway, reason=outcome.reason, now=now)
+    permanent = isinstance(outcome, PermanentFailure)
+    return outbox.failed(
+        session,
+        claimed.id,
+        worker=worker,
+        gateway=gateway,
+        permanent=permanent,
+        reason=outcome.reason,
+        now=now,
+        undeliverable=getattr(outcome, "undeliverable", False),
+        retry_after=getattr(outcome, "retry_after", None),
+    )

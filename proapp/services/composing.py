@@ -1,0 +1,167 @@
+"""A queued message made ready to go, or the reason why it does not: decided from the facts of this moment, in words
+made from the study file of this moment. The address and the text live no longer than the sending."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from proapp.clock import local_date
+from proapp.db.models import Contact, PatientPin, StaffUser
+from proapp.services.messages import ELECTRONIC
+from proapp.services.reminding_facts import Case, cases, person
+from proapp.services.reminding_search import tried_today
+from proapp.services.vault import CannotOpen, Vault, token_hash
+from proapp.study.follow_up import Decision, recheck, text_kind
+from proapp.study.model import Study
+from proapp.study.status import stop_of
+from proapp.study.texts import Text, render
+
+FOR_PARTICIPANTS = ("reminder", "remind_later", "test")
+LONGEST_WAIT = timedelta(hours=1)  # until it is looked at again, where nobody knows when it may go
+STOPPED = {"death": "died", "trial_withdrawal": "withdrawn", "pro_stop": "stopped"}
+Way = Literal["sms", "email"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Ready to be handed over. Its repr names neither address nor text."""
+
+    channel: Way
+    to: str = field(repr=False)
+    text: str = field(repr=False)
+    subject: str | None = field(repr=False)
+    units: int | None
+    link_hash: str | None = field(default=None, repr=False)
+
+
+class Verdict(NamedTuple):
+    """Why a message does not go: never (`until` is None), or not before `until`; `channel` is its way from now on."""
+
+    reason: str
+    until: datetime | None
+    channel: str
+
+
+class Composer(Protocol):
+    """Makes the text of a message to staff when it is sent; None if there is nothing to say any more."""
+
+    def __call__(self, session: Session, *, user_id: int, due_at: datetime, now: datetime) -> Text | None: ...
+
+
+def prepare(
+    session: Session,
+    row: Any,
+    *,
+    study: Study,
+    vault: Vault,
+    base_url: str,
+    composers: Mapping[str, Composer],
+    now: datetime,
+) -> Prepared | Verdict:
+    """What becomes of the queued `row` (a message, of a participant with study_id, site_code and language) at `now`.
+
+    The caller holds the row and its participant.
+    """
+    if row.participant_id is None:
+        return _to_staff(session, row, composers, now)
+    if row.assessment_id is None:
+        return _test(session, row, study, vault, base_url, now)
+    found = cases(session, study=study, vault=vault, assessment_ids=[row.assessment_id])
+    decision = _decided_again(session, row, found[row.assessment_id], study, now)
+    if decision.verdict != "send":
+        return _not_now(row, decision, now)
+    if decision.via not in ELECTRONIC:
+        return Verdict("chose_letter", now, decision.via or row.channel)  # stays queued, in the list of letters
+    return _prepared(session, row, decision.via, text_kind(row.step), study, vault, base_url)
+
+
+def _decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
+    zone = study.zone(case.site_code)
+    timepoint = study.timepoints_by_code.get(case.timepoint)
+    mine = next(
+        (one for one in case.subject.sent if (one.step, one.channel) == (row.step, row.channel)),
+        None,
+    )
+    if timepoint is None or mine is None:
+        return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
+    sent_today = tried_today(session, study=study, now=now)
+    return recheck(study, timepoint, case.subject, mine, now=now, zone=zone, study_sent_today=sent_today)
+
+
+def _not_now(row: Any, decision: Decision, now: datetime) -> Verdict:
+    if decision.verdict != "wait":
+        return Verdict(decision.reason, None, row.channel)
+    until = decision.params.get("until")
+    return Verdict(decision.reason, until if isinstance(until, datetime) else now + LONGEST_WAIT, row.channel)
+
+
+def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str, now: datetime) -> Prepared | Verdict:
+    """A test goes at once, whatever the hour: somebody is waiting for it. Never to who is not to be written to."""
+    facts, reach = person(session, row.participant_id, vault=vault)
+    today = local_date(now, study.zone(row.site_code))
+    _, stop = stop_of(facts, today=today)
+    paused = any(first <= today and (last is None or today <= last) for first, last in reach.pauses)
+    way = reach.channel
+    if stop is not None:
+        return Verdict(STOPPED[stop], None, row.channel)
+    if paused or reach.lost:
+        return Verdict("paused" if paused else "lost", None, row.channel)
+    if row.not_after is not None and now >= row.not_after:
+        return Verdict("too_late", None, row.channel)
+    if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):
+        return Verdict("no_contact", None, row.channel)
+    return _prepared(session, row, way, "test", study, vault, base_url)
+
+
+def _prepared(
+    session: Session, row: Any, way: str, kind: Any, study: Study, vault: Vault, base_url: str
+) -> Prepared | Verdict:
+    to = _address(session, row.participant_id, way, vault)
+    if to is None:
+        return Verdict("no_contact", None, row.channel)
+    link, link_hash = (None, None) if kind == "test" else _link(session, row, study, vault, base_url)
+    text = render(study, kind, language=row.language, channel=way, site=row.site_code, link=link)
+    return Prepared(cast(Way, way), to, text.body, text.subject, text.units, link_hash)
+
+
+def _address(session: Session, participant_id: int, way: str, vault: Vault) -> str | None:
+    sealed = session.scalar(select(Contact.sealed).where(Contact.participant_id == participant_id))
+    if sealed is None:
+        return None
+    try:
+        found = vault.open(sealed, bound_to=f"contact:{participant_id}").get("mobile" if way == "sms" else "email")
+    except CannotOpen:
+        return None
+    return str(found) if found else None
+
+
+def _link(session: Session, row: Any, study: Study, vault: Vault, base_url: str) -> tuple[str | None, str | None]:
+    """The address that stands in the message, and the hash of the token in it. Who has not chosen a PIN yet is led to
+    the start page: a personal link opens nothing without one."""
+    how = study.site(row.site_code).link
+    if how == "none":
+        return None, None
+    chosen = select(PatientPin.participant_id).where(PatientPin.participant_id == row.participant_id)
+    if how == "domain" or session.scalar(chosen) is None:
+        return base_url, None
+    token = vault.new_link_token()
+    return f"{base_url}/l#{token}", token_hash(token)
+
+
+def _to_staff(session: Session, row: Any, composers: Mapping[str, Composer], now: datetime) -> Prepared | Verdict:
+    user = session.get(StaffUser, row.user_id)
+    composer = composers.get(row.kind)
+    if user is None or user.suspended_at is not None or composer is None:
+        return Verdict("no_account" if composer else "no_text", None, row.channel)
+    if row.not_after is not None and now >= row.not_after:
+        return Verdict("too_late", None, row.channel)
+    text = composer(session, user_id=user.id, due_at=row.due_at, now=now)
+    if text is None:
+        return Verdict("nothing_to_say", None, row.channel)
+    return Prepared("email", user.email, text.body, text.subject, None)
