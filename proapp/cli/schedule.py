@@ -81,7 +81,7 @@ def schedule(
     if arm is not None and arm not in {known.code for known in study.arms}:
         known_arms = ", ".join(known.code for known in study.arms)
         raise click.UsageError(f'"{arm}" is not an arm of {study.code}; its arms are {known_arms}')
-    days = _days(day, dates_file)
+    days = days_given(day, dates_file)
     windows = {randomized_on: tuple(_rows(study, randomized_on, arm)) for randomized_on in set(days)}
     rows = (row for randomized_on in days for row in windows[randomized_on])
     print_as = {"table": _table, "csv": _csv, "ics": _calendar}[layout]
@@ -99,7 +99,8 @@ def _study(study_file: Path | None) -> Study:
         raise click.ClickException("\n".join(str(problem) for problem in error.problems)) from error
 
 
-def _days(day: str | None, dates_file: Path | None) -> list[date]:
+def days_given(day: str | None, dates_file: Path | None) -> list[date]:
+    """The one date, or those of the file. Raises UsageError or ClickException naming what cannot be read."""
     if (day is None) == (dates_file is None):
         raise click.UsageError("give either a date or --dates FILE")
     if dates_file is None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import PrivateAttr
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import ChangeProposal, SiteActivation, StudyVersion
@@ -52,7 +52,7 @@ class Known(Amended):
     _file: Study | None = PrivateAttr(default=None)
 
 
-def current(session: Session, study: Study) -> Study:
+def current(session: Session | Connection, study: Study) -> Study:
     """`study` with every version that is in force somewhere by now; `study` itself if nothing is new. One statement,
     and one more when there are texts this process has not read yet."""
     state = tuple(Begun(*row) for row in session.execute(_STATE))
@@ -79,7 +79,7 @@ def _remembering(study: Study, state: tuple[Begun, ...], file: Study) -> Study:
     return known
 
 
-def _texts(session: Session, ids: set[int]) -> dict[int, Study]:
+def _texts(session: Session | Connection, ids: set[int]) -> dict[int, Study]:
     rows = session.execute(select(StudyVersion.id, StudyVersion.text).where(StudyVersion.id.in_(sorted(ids))))
     return {id_: parsed(text) for id_, text in rows}
 
@@ -90,6 +90,6 @@ def parsed(text: str) -> Study:
     return Study.of(tomllib.loads(text))
 
 
-def knowing(session: Session, study: Study, numbers: Sequence[str]) -> Study:
+def knowing(session: Session | Connection, study: Study, numbers: Sequence[str]) -> Study:
     """`study`, asked anew if a row names a version that this process has not heard of. No statement otherwise."""
     return study if all(book.knows(study, number) for number in set(numbers)) else current(session, study)
