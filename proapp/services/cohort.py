@@ -31,12 +31,14 @@ def load(
     participant_id: int | None = None,
     study_id: str | None = None,
     cut_off: date | None = None,
+    former: bool = False,
 ) -> Cohort:
     """Everything needed to derive states on the local day `today`; at `cut_off` only facts up to that day (inclusive).
 
     Seven statements, whatever the number of participants. An unknown or foreign participant gives an empty cohort.
+    `former` takes in who has left one of the sites, whole: for services.former_sites, which decides what is shown.
     """
-    scope = Scope(sites, participant_id, study_id)
+    scope = Scope(sites, participant_id, study_id, former)
     horizon = rows.Horizon.of(cut_off, study.zone())
     members = rows.read_members(session, scope, horizon)
     reasons = rows.read_reasons(session, scope, horizon)

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db import queries
-from proapp.db.models import Participant
+from proapp.db.models import FormerSite, Participant
 from proapp.db.queries import AnySelect
 from proapp.services.members import Attempt, Contact, Event, Expected, Member, Reason, Responses
 from proapp.study import events as history
@@ -25,6 +26,7 @@ from proapp.study.model import Study
 from proapp.study.reasons import still_counts
 from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
 from proapp.study.status import AssessmentFacts, state
+from proapp.study.stays import stays
 
 # Which of two finished response sets counts when both were completed on the same day.
 MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
@@ -32,21 +34,30 @@ MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "prox
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose rows may be read: sites (None = all), and optionally one participant."""
+    """Whose rows may be read: sites (None = all), and optionally one participant. `former`: also those of participants
+    who have left one of the sites, of whom services.former_sites then shows a part."""
 
     sites: frozenset[str] | None = None
     participant_id: int | None = None
     study_id: str | None = None
+    former: bool = False
 
     def limit(self, query: AnySelect) -> AnySelect:
         """`query` (which must already select from Participant) narrowed to this scope."""
         if self.sites is not None:
-            query = query.where(Participant.site_code.in_(sorted(self.sites)))
+            query = query.where(self._at_sites(sorted(self.sites)))
         if self.participant_id is not None:
             query = query.where(Participant.id == self.participant_id)
         if self.study_id is not None:
             query = query.where(Participant.study_id == self.study_id)
         return query
+
+    def _at_sites(self, sites: Sequence[str]) -> ColumnElement[bool]:
+        here = Participant.site_code.in_(sites)
+        if not self.former:
+            return here
+        left = select(FormerSite.participant_id).where(FormerSite.site_code.in_(sites))
+        return here | Participant.id.in_(left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,11 @@ class Horizon:
     def of(cls, cut_off: date | None, zone: ZoneInfo) -> Horizon:
         return cls(cut_off, None if cut_off is None else close_instant(cut_off, zone))
 
+    @property
+    def last(self) -> datetime | None:
+        """The last instant that is seen."""
+        return None if self.end is None else self.end - timedelta(microseconds=1)
+
     def sees_day(self, day: date) -> bool:
         return self.cut_off is None or day <= self.cut_off
 
@@ -68,18 +84,20 @@ class Horizon:
 
 
 def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Member]:
-    histories = _histories(session, scope, horizon)
+    histories = _histories(session, scope)
     members = {}
     for row in session.execute(scope.limit(queries.people())):
         if horizon.sees(row.enrolled_at):
-            events = histories.get(row.id, [])
+            every = [event.plain() for event in histories.get(row.id, ())]
+            events = [event for event in histories.get(row.id, ()) if horizon.sees(event.recorded_at)]
             gone = {event.supersedes for event in events}
-            plain = [event.plain() for event in events]
+            plain = [event for event in every if horizon.sees(event.recorded_at)]
+            at = stays(every, site_now=row.site_code, cut_off=horizon.cut_off, known_at=horizon.last)
             members[row.id] = Member(
                 id=row.id,
                 study_id=row.study_id,
-                site_code=row.site_code,
-                language=row.language,
+                site_code=at[-1].site,
+                language=history.language(every, row.language, cut_off=horizon.cut_off, known_at=horizon.last),
                 enrolled_at=row.enrolled_at,
                 channel=row.channel,
                 activated_at=row.set_at,
@@ -88,6 +106,7 @@ def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, 
                 events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
                 superseded=tuple(event for event in events if event.id in gone),
                 contact=_contact(row),
+                stays=at,
             )
     return members
 
@@ -105,12 +124,11 @@ def _contact(row: Any) -> Contact | None:
     )
 
 
-def _histories(session: Session, scope: Scope, horizon: Horizon) -> dict[int, list[Event]]:
+def _histories(session: Session, scope: Scope) -> dict[int, list[Event]]:
+    """Everything that was recorded, also after the horizon: what it changed is undone for who looks from before it."""
     histories: dict[int, list[Event]] = defaultdict(list)
     for participant_id, *event in session.execute(scope.limit(queries.events())):
-        found = Event(*event)
-        if horizon.sees(found.recorded_at):
-            histories[participant_id].append(found)
+        histories[participant_id].append(Event(*event))
     return histories
 
 
@@ -150,7 +168,10 @@ def _newest_that_counts(
 class Decisions:
     declined_at: datetime | None = None
     decline_reason: str | None = None
+    extended: bool = False  # a decision about the end of the window is among those seen
     extension_until: date | None = None
+    opened: PlannedAssessment | None = None  # by staff, outside the plan
+    taken_back: bool = False
 
 
 def read_decisions(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Decisions]:
@@ -160,12 +181,22 @@ def read_decisions(session: Session, scope: Scope, horizon: Horizon) -> dict[int
             continue
         decision = decisions[assessment_id]
         if type_ == "extended":
-            decision.extension_until = date.fromisoformat(payload["until"])
+            until = payload["until"]
+            decision.extended, decision.extension_until = True, date.fromisoformat(until) if until else None
+        elif type_ == "opened":
+            decision.opened = _opened(payload)
+        elif type_ == "taken_back":
+            decision.taken_back = True
         elif type_ in {"declined", "decline_undone"}:
             declined = type_ == "declined"
             decision.declined_at = recorded_at if declined else None
             decision.decline_reason = reason if declined else None
     return decisions
+
+
+def _opened(payload: Mapping[str, Any]) -> PlannedAssessment:
+    days = ("anchor_on", "target_on", "opens_on", "closes_on", "late_until")
+    return PlannedAssessment("", 1, *(date.fromisoformat(payload[name]) for name in days))
 
 
 def read_answers_so_far(session: Session, scope: Scope, horizon: Horizon) -> dict[int, tuple[int, datetime]]:
@@ -197,8 +228,12 @@ def read_assessments(
         decision = decisions.get(assessment_id, Decisions())
         kind = kinds.get(row.timepoint, "scheduled")
         window: Any = row
+        cancelled = row.cancelled_reason
         if horizon.cut_off is not None and (kind == "baseline" or not sets):
-            window = _window_then(study, member.anchors, row)
+            window = _window_then(study, member.anchors, row, kind, decision)
+            cancelled = _cancelled_then(cancelled, kind, decision)
+        if window is None:
+            continue  # at the cut-off there was no such assessment yet
         reason = _newest_that_counts(
             reasons.get(assessment_id, ()),
             decision,
@@ -206,7 +241,7 @@ def read_assessments(
             enrolled_at=member.enrolled_at if kind == "baseline" else None,
             zone=study.zone(member.site_code),
         )
-        facts = _facts(row, window, kind, sets, decision, reason)
+        facts = _facts(row, window, kind, cancelled, sets, decision, reason)
         derived = state(facts, member.facts, today=today, study=study)
         yield (
             member.id,
@@ -246,16 +281,31 @@ def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
     return responses.submitted_at is None, day, MODE_ORDER.index(responses.mode), responses.id
 
 
-def _window_then(study: Study, anchors: Anchors, row: Any) -> PlannedAssessment:
-    """The window as the anchors known at the cut-off give it."""
+def _window_then(study: Study, anchors: Anchors, row: Any, kind: str, decision: Decisions) -> PlannedAssessment | None:
+    """The window as the anchors known at the cut-off give it, or the staff who had opened it; None if it was not there
+    yet."""
     for planned in plan(study, anchors):
         if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
             return planned
-    return PlannedAssessment(row.timepoint, row.occurrence)
+    if kind == "unscheduled":
+        return decision.opened
+    return PlannedAssessment(row.timepoint, row.occurrence) if row.occurrence == 1 else None
+
+
+def _cancelled_then(cancelled: str | None, kind: str, decision: Decisions) -> str | None:
+    if kind == "unscheduled":
+        return "opened_by_mistake" if decision.taken_back else None
+    return None if cancelled == "event_taken_back" else cancelled
 
 
 def _facts(
-    row: Any, window: Any, kind: Any, sets: Sequence[Responses], decision: Decisions, reason: Reason | None
+    row: Any,
+    window: Any,
+    kind: Any,
+    cancelled: str | None,
+    sets: Sequence[Responses],
+    decision: Decisions,
+    reason: Reason | None,
 ) -> AssessmentFacts:
     primary = sets[0] if sets else None
     return AssessmentFacts(
@@ -265,8 +315,8 @@ def _facts(
         opens_on=window.opens_on,
         closes_on=window.closes_on,
         late_until=window.late_until,
-        extension_until=decision.extension_until or row.extension_until,
-        cancelled_reason=row.cancelled_reason,
+        extension_until=decision.extension_until if decision.extended or window is not row else row.extension_until,
+        cancelled_reason=cancelled,
         started_at=primary.started_at if primary else None,
         submitted_at=primary.submitted_at if primary else None,
         completed_on=primary.completed_on if primary else None,
@@ -274,6 +324,7 @@ def _facts(
         declined=decision.declined_at is not None,
         reason_code=reason.code if reason else None,
         last_answer_at=primary.last_answer_at if primary else None,
+        occurrence=row.occurrence,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from proapp.study import events as history
 from proapp.study.schedule import Anchors
 from proapp.study.status import AssessmentFacts, ParticipantFacts, State
+from proapp.study.stays import Stay, site_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,13 @@ class Event:
 
     def plain(self) -> history.Event:
         return history.Event(
-            self.id, self.type, self.effective_on, self.recorded_at, self.supersedes, self.payload.get("arm")
+            self.id,
+            self.type,
+            self.effective_on,
+            self.recorded_at,
+            self.supersedes,
+            self.payload.get("arm"),
+            self.payload,
         )
 
 
@@ -89,7 +96,11 @@ class Contact:
 
 @dataclass(slots=True)
 class Member:
-    """A participant with what happened. `contact` is None where no way of contact was ever recorded."""
+    """A participant with what happened. `contact` is None where no way of contact was ever recorded.
+
+    `stays` are the clinics in order of time, the last one `site_code`. `periods` is None for a reader who may see
+    everything; for one of a former site, the stays there, and only what belongs to them is in here.
+    """
 
     id: int
     study_id: str
@@ -105,6 +116,12 @@ class Member:
     assessments: list[Expected] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     contact: Contact | None = None
+    stays: tuple[Stay, ...] = ()
+    periods: tuple[Stay, ...] | None = None
+
+    def site_on(self, day: date | None) -> str:
+        """The clinic responsible on `day`; the present one for a day that is not known."""
+        return site_on(self.stays, day) if self.stays else self.site_code
 
     @property
     def wrong_number_at(self) -> datetime | None:
@@ -139,6 +156,11 @@ class Expected:
     reason: Reason | None
     decline_reason: str | None
     state: State
+
+    @property
+    def site_code(self) -> str:
+        """The clinic that the assessment counts for: the one responsible on its target date."""
+        return self.member.site_on(self.facts.target_on)
 
     @property
     def primary(self) -> Responses | None:

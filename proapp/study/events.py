@@ -95,6 +95,25 @@ def pauses(
     )
 
 
+def language(
+    events: Iterable[Event], now: str, *, cut_off: date | None = None, known_at: datetime | None = None
+) -> str:
+    """The participant's language by what was known then. `now` is the one by all that was recorded."""
+    changes = sorted((event for event in events if event.type == "language_change"), key=_recording)
+    if not changes:
+        return now
+    seen = [
+        event
+        for event in changes
+        if (known_at is None or event.recorded_at <= known_at) and (cut_off is None or event.effective_on <= cut_off)
+    ]
+    return str(seen[-1].payload["to"] if seen else changes[0].payload["from"])
+
+
+def _recording(event: Event) -> int:
+    return event.id
+
+
 def _until(event: Event) -> date | None:
     until = event.payload.get("until")
     return date.fromisoformat(until) if until else None

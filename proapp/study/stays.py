@@ -28,7 +28,7 @@ def stays(
     `events` are all that were recorded, `site_now` is where somebody is who was never transferred. With `cut_off` or
     `known_at` only the transfers known by then count, so that the last stay is the one of that moment.
     """
-    recorded = [event for event in sorted(events, key=_recorded) if event.type in ("site_transfer", "revoked")]
+    recorded = sorted((event for event in events if event.type in ("site_transfer", "revoked")), key=_recorded)
     first = next((str(event.payload["from"]) for event in recorded if event.type == "site_transfer"), site_now)
     known = in_force(recorded, cut_off=cut_off, known_at=known_at)
     transfers = [event for event in known if event.type == "site_transfer"]
