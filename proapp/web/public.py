@@ -25,8 +25,6 @@ from proapp.web.transactions import database, now, runtime
 
 blueprint = Blueprint("public", __name__)
 
-NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so never translated
-
 
 @blueprint.get("/")
 @audience("anyone")
@@ -116,33 +114,10 @@ def _head() -> str:
     return head_revision()
 
 
-@blueprint.record_once
-def frame(state: BlueprintSetupState) -> None:
-    """What the frame of a patient's page needs."""
-    study = state.app.extensions["proapp"].study
-    state.app.jinja_env.globals.update(
-        offered_languages=[code for code in LANGUAGES if code in study.languages],
-        language_names=NAMES,
-        idle_seconds=int(LIMITS["patient"].idle.total_seconds()),
-    )
-
-
 @blueprint.app_template_filter()
 def dial(phone: str) -> str:
     """A telephone number as a tel: address takes it. Swedish numbers as they are printed: 08-465 004 01."""
     return "".join(sign for sign in phone if sign.isdigit() or sign == "+")
-
-
-@blueprint.app_template_global()
-def foot(who: Patient | None) -> Markup:
-    """What stands below every page of a patient; made once for each language and clinic."""
-    made: dict[tuple[object, ...], Markup] = current_app.extensions.setdefault("proapp.foot", {})
-    signed_in = who is not None and who.kind == "patient"
-    key = (current_language(), who.site_code if who else None, signed_in)
-    if key not in made:
-        site = runtime().study.site(who.site_code) if who else None
-        made[key] = Markup(render_template("patient/_foot.html", site=site, signed_in=signed_in))  # noqa: S704  our own template
-    return made[key]
 
 
 @blueprint.app_template_global()
@@ -156,7 +131,10 @@ def error_words(status: int, kind: str, face: str) -> dict[str, str]:
         ),
         "busy": (
             _("Please wait a moment"),
-            _("Your latest step was not saved, because the service is busy. Try again in a little while."),
+            _(
+                "Your latest step was not saved, because the service is busy. Everything you saved before is safe. "
+                "Wait a little and try again."
+            ),
         ),
         403: (_("You may not open this page"), _("Your account does not have the right to see it.")),
         404: (_("There is no such page"), _("The address may be mistyped, or the page may not be for you.")),
@@ -174,4 +152,10 @@ def error_words(status: int, kind: str, face: str) -> dict[str, str]:
     )
     heading, text = words.get(kind) or words.get(status) or (words["busy"] if status == 503 else default)
     action = again if status in {429, 503} else _("To the first page")
-    return {"heading": heading, "text": text, "action": action, "address": home}
+    return {"heading": heading, "text": text, "action": action, "address": _same_page() if kind == "busy" else home}
+
+
+def _same_page() -> str:
+    """Where what has just failed can be tried again: the page it was asked from, if that can be opened."""
+    adapter = current_app.url_map.bind_to_environ(request.environ)
+    return request.path if adapter.test(request.path, method="GET") else url_for("public.start")

@@ -138,7 +138,19 @@ def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
     assert send(phone, f"{own}/c30/1", {"answer": "1"}) == {}
     assert send(phone, f"{own}/review") == {"response_set": 1}
     assert send(phone, f"{own}/review") == {}
+    _at_home(send, phone)
     assert send(phone, "/sign-out") == {}
+
+
+def _at_home(send: Any, phone: Any) -> None:
+    phone.get("/contact")
+    assert send(phone, "/contact/pin", {"pin": PIN}) == {}
+    assert send(phone, "/contact", {**CONTACT, "mobile": "070-174 06 18"}) == {"contact": 1}
+    assert send(phone, "/welcome/mobile", {"answer": "other", "mobile": "070-174 06 19"}) == {"contact": 1}
+    assert send(phone, "/welcome/email", {"answer": "none"}) == {}
+    assert send(phone, "/welcome/reminders", {"channel": "sms"}) == {"contact": 1}
+    assert send(phone, "/pause", {"length": "1"}) == {"participant_event": 1}
+    assert send(phone, "/pause/end") == {"participant_event": 1}
 
 
 def _a_newcomer_signs_in(send: Any, people: Any) -> None:

@@ -101,7 +101,7 @@ def pause_now() -> Any:
         name, sentence = REFUSALS[refusal.code]
         form.refuse(form[name], str(sentence) % refusal.params)
         return _page(form, 422)
-    flash(in_words(Pause(*wanted)))
+    flash(_("Noted. Thank you for telling us."))
     return redirect(url_for("patient.home"), code=303)
 
 

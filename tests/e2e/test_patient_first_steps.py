@@ -1,0 +1,109 @@
+"""The first sign-in to its end, one's own contact details and a rest from reminders: as a patient sees them, in both
+languages, light and dark, on small screens, and without scripts."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.conftest import PHONE, SMALL, large_targets, no_sideways_scrolling, picture
+from tests.e2e.phone import Phone
+from tests.e2e.test_patient_journey import a_code
+from tests.people import PIN
+
+LOOKS = [
+    pytest.param("sv", SMALL, False, id="sv-320-light"),
+    pytest.param("en", SMALL, True, id="en-320-dark"),
+    pytest.param("en", PHONE, False, id="en-390-light"),
+    pytest.param("sv", PHONE, True, id="sv-390-dark"),
+]
+
+
+@pytest.mark.parametrize(("language", "viewport", "dark"), LOOKS)
+def test_every_page_of_the_first_steps_is_accessible(site, open_browser, axe, language, viewport, dark):
+    number = LOOKS.index(next(one for one in LOOKS if one.values == (language, viewport, dark)))
+    study_id = f"KAR-3{number}1"
+    day = timedelta(days=1)
+    site.people.participant(
+        study_id,
+        consent_on=site.today - 100 * day,
+        randomized_on=site.today - 92 * day,
+        language=language,
+        activated=False,
+    )
+    phone = Phone(open_browser(viewport, locale="sv-SE" if language == "sv" else "en-GB", dark=dark))
+    page = phone.page
+    name = f"{language}-{viewport['width']}-{'dark' if dark else 'light'}"
+
+    def check(what: str) -> None:
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        axe(page)
+        no_sideways_scrolling(page)
+        large_targets(page)
+        picture(page, f"patient-{what}-{name}")
+
+    page.goto("/a")
+    page.locator("input[name=code]").fill(a_code(site, study_id))
+    phone.press()
+    page.locator("input[name=pin]").fill(PIN)
+    page.locator("input[name=again]").fill(PIN)
+    phone.press()
+    check("welcome-mobile")
+    page.locator("input[value=other]").check()
+    phone.press()
+    expect(page.locator("[role=alert]").first).to_be_focused()
+    check("welcome-mobile-wrong")
+    page.locator("input[name=mobile]").fill("070-174 06 77")
+    phone.press()
+    check("welcome-email")
+    page.locator("input[value=other]").check()
+    page.locator("input[name=email]").fill("sven@example.se")
+    phone.press()
+    check("welcome-reminders")
+    page.locator("input[value=email]").check()
+    phone.press()
+    expect(page).to_have_url(re.compile("/home$"))
+    check("home-ready")
+    page.goto("/contact")
+    expect(page.locator("input[name=mobile]")).to_have_value("070-174 06 77")
+    check("contact")
+    page.goto("/pause")
+    page.locator("input[value=dates]").check()
+    check("pause")
+    page.locator("input[value='2']").check()
+    phone.press()
+    check("home-paused")
+    page.goto("/pause")
+    check("pause-standing")
+
+
+def test_the_first_steps_go_without_scripts_and_back_keeps_what_was_saved(site, open_browser):
+    site.people.participant("KAR-341", consent_on=site.today, activated=False)
+    phone = Phone(open_browser(SMALL, locale="en-GB", javascript=False))
+    page = phone.page
+    page.goto("/a")
+    page.locator("input[name=code]").fill(a_code(site, "KAR-341"))
+    phone.press()
+    page.locator("input[name=pin]").fill(PIN)
+    page.locator("input[name=again]").fill(PIN)
+    phone.press()
+    expect(page.locator("main")).to_contain_text("070-••• •• 05")
+    expect(page.locator("input[name=mobile]")).to_be_hidden()
+    page.locator("input[value=other]").check()
+    page.locator("input[name=mobile]").fill("070-174 06 3")
+    phone.press()
+    expect(page.locator("input[name=mobile]")).to_have_value("070-174 06 3")
+    page.locator("input[name=mobile]").fill("070-174 06 33")
+    phone.press()
+    page.locator(".back a").click()
+    expect(page.locator("main")).to_contain_text("070-••• •• 33")
+    page.locator("input[value=yes]").check()
+    phone.press()
+    page.locator("input[value=none]").check()
+    phone.press()
+    page.locator("input[value=sms]").check()
+    phone.press()
+    expect(page).to_have_url(re.compile("/home$"))
