@@ -1,7 +1,8 @@
 """The plan as rows: what `study.schedule.plan` says, kept in step with what happened to a participant.
 
 Written in the transaction of the event that caused it, so the expected assessments are a table that SQL can count. An
-assessment that somebody has opened keeps its dates; only the baseline's end, the day of randomisation, still follows.
+assessment that somebody has opened keeps its dates and its version; only the baseline's end, the day of randomisation,
+still follows. What becomes of each row is decided in study.effects.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, MissedReason, Participant, ParticipantEvent, ResponseSet
-from proapp.services import audit
+from proapp.services import audit, versions
 from proapp.services.audit import Actor, Entry
 from proapp.services.plan_changes import NO_DATES, Change, Dates, Move, Stored, changes, moves
 from proapp.services.register import today_at
@@ -68,6 +69,7 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
         Assessment.late_until,
         Assessment.cancelled_reason,
         Assessment.planned_at,
+        Assessment.protocol_version,
     )
     completed_on = func.min(ResponseSet.completed_on).filter(ResponseSet.void_reason.is_(None))
     rows = session.execute(
@@ -78,14 +80,16 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
         .order_by(Assessment.id)
     )
     return [
-        Stored(id_, timepoint, occurrence, Dates(*dates), cancelled, sets > 0, completed, planned_at)
-        for id_, timepoint, occurrence, *dates, cancelled, planned_at, sets, completed in rows
+        Stored(id_, timepoint, occurrence, Dates(*dates), cancelled, sets > 0, completed, planned_at, version)
+        for id_, timepoint, occurrence, *dates, cancelled, planned_at, version, sets, completed in rows
     ]
 
 
 def foresee(session: Session, study: Study, participant_id: int, events: Iterable[Event]) -> tuple[Move, ...]:
-    """What would move, and what would keep its dates, were `events` what is recorded. Writes nothing; one statement."""
-    return moves(study, load_plan(session, participant_id), events)
+    """What would move, and what would keep its dates, were `events` what is recorded. Writes nothing; two statements,
+    where the participant is already at hand."""
+    participant, study = session.get_one(Participant, participant_id), versions.current(session, study)
+    return moves(study, load_plan(session, participant_id), events, site=participant.site_code)
 
 
 def replan(session: Session, study: Study, participant_id: int, *, actor: Actor, now: datetime) -> tuple[Change, ...]:
@@ -95,10 +99,11 @@ def replan(session: Session, study: Study, participant_id: int, *, actor: Actor,
     The number of statements does not depend on the number of assessments. The caller holds the participant's lock
     (register.find with `lock`) or has just made the participant.
     """
-    participant = session.get_one(Participant, participant_id)
+    participant, study = session.get_one(Participant, participant_id), versions.current(session, study)
     events = load_events(session, participant_id)
     stored = load_plan(session, participant_id)
-    todo = changes(study, stored, anchors_of(events), history.earlier_days(events))
+    site = participant.site_code
+    todo = changes(study, stored, anchors_of(events), history.earlier_days(events), site=site)
     done = (*_insert(session, study, participant_id, todo, now), *_update(session, study, todo, now))
     entries = [_entry(change, participant.site_code) for change in done]
     late = [change for change in done if _nobody_asked(study, participant, change, now)]
@@ -136,9 +141,10 @@ def _update(session: Session, study: Study, todo: Sequence[Change], now: datetim
 
 
 def _values(study: Study, change: Change, now: datetime) -> dict[str, Any]:
-    values = {**asdict(change.new), "cancelled_reason": change.cancelled_reason, "planned_at": now}
+    planned_at = now if change.dates else change.planned_at or now
+    values = {**asdict(change.new), "cancelled_reason": change.cancelled_reason, "planned_at": planned_at}
     # What has been opened stays with the version of the protocol under which it was opened.
-    return values if change.opened else {**values, "protocol_version": study.number}
+    return values if change.opened else {**values, "protocol_version": change.version or study.number}
 
 
 def _entry(change: Change, site_code: str) -> Entry:
@@ -149,7 +155,11 @@ def _entry(change: Change, site_code: str) -> Entry:
         "new": asdict(change.new),
         "cancelled_reason": change.cancelled_reason,
     }
+    if change.old_version not in (None, change.version):
+        details = {**details, "protocol_version": f"{change.old_version} → {change.version}"}
     action = "assessment.moved" if change.old else "assessment.planned"
+    if not change.dates:
+        action = "assessment.follows_version"
     assert change.assessment_id is not None
     return Entry(action, "assessment", change.assessment_id, details, site_code=site_code)
 
