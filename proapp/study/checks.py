@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from proapp.instruments.model import Instrument
-from proapp.study.model import Arm, Site, TimePoint
+from proapp.study.follow_up_checks import follow_up_faults
+from proapp.study.model import Arm, FollowUp, Site, TimePoint
 from proapp.study.schedule import add_months
 
 Faults = Iterator[tuple[str, str]]
@@ -35,6 +36,7 @@ class Draft:
     sites: tuple[tuple[str, Site], ...]
     arms: tuple[tuple[str, Arm], ...]
     timepoints: tuple[tuple[str, TimePoint], ...]
+    follow_up: FollowUp = FollowUp()
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -52,6 +54,8 @@ def meaning_faults(draft: Draft, instruments: Mapping[str, Instrument]) -> Fault
     for place, timepoint in draft.timepoints:
         yield from _timepoint_faults(place, timepoint, {arm.code for _, arm in draft.arms})
         yield from _reminder_faults(place, timepoint)
+    sites = [site for _, site in draft.sites]
+    yield from follow_up_faults(draft.follow_up, draft.said, sites, draft.timepoints, instruments)
     yield from _neighbour_faults(draft)
     yield from _instrument_faults(draft, instruments)
 
@@ -145,12 +149,8 @@ def _baseline_window_faults(place: str, timepoint: TimePoint) -> Faults:
 
 
 def _reminder_faults(place: str, timepoint: TimePoint) -> Faults:
-    seen = set()
     for number, reminder in enumerate(timepoint.reminders, start=1):
         here = f"{place}.reminders[{number}]"
-        if reminder in seen:
-            yield here, "says the same as a reminder before it"
-        seen.add(reminder)
         if timepoint.kind == "baseline":
             if reminder.relative_to == "closes":
                 yield here, "counts from the closing of the baseline, which nobody knows before randomisation"

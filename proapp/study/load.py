@@ -15,7 +15,7 @@ from proapp.instruments.load import BUILT_IN, load_pack, load_packs
 from proapp.instruments.model import Instrument
 from proapp.instruments.problems import DefinitionError, Problem
 from proapp.study.checks import Draft, meaning_faults
-from proapp.study.model import Arm, Frozen, Site, Study, TimePoint
+from proapp.study.model import Arm, FollowUp, Frozen, Site, Study, TimePoint
 
 BRECLIM2 = Path(__file__).parent / "breclim2.toml"
 STRUCTURE = "instrument.toml"
@@ -121,7 +121,21 @@ def _draft(said: Mapping[str, Any]) -> Draft:
         sites=_entries(Site, said, "sites"),
         arms=_entries(Arm, said, "arms"),
         timepoints=_entries(TimePoint, said, "timepoints"),
+        follow_up=_follow_up(said.get("follow_up")),
     )
+
+
+def _follow_up(said: object) -> FollowUp:
+    """A faulty table has its own sentences; the rest of the file is then checked as though it were not there."""
+    try:
+        known = (
+            {key: value for key, value in said.items() if key in FollowUp.model_fields}
+            if isinstance(said, dict)
+            else {}
+        )
+        return FollowUp.model_validate_json(json.dumps(known, default=str), strict=True)
+    except ValidationError:
+        return FollowUp()
 
 
 def _entries(model: type[Entry], said: Mapping[str, Any], table: str) -> tuple[tuple[str, Entry], ...]:

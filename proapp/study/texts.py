@@ -96,12 +96,12 @@ def render(study: Study, kind: TextKind, *, language: str, channel: str, site: s
     stands in its place. ValueError if neither the study nor proapp has the wording (the loader refuses such a file).
     """
     told = language if language in study.languages else study.languages[0]
-    values = {"phone": DASHES.sub("-", study.site(site).phone), "link": link or ""}
+    said, phone = study.follow_up.texts.of(kind), study.site(site).phone
     if channel == "sms":
-        body = _filled(wording(study.follow_up.texts.of(kind), kind, "sms", told), values)
+        body = filled(wording(said, kind, "sms", told), phone=phone, link=link)
         return Text(None, body, sms_units(body)[1])
-    subject, email = (wording(study.follow_up.texts.of(kind), kind, part, told) for part in ("subject", "email"))
-    return Text(_filled(subject, values), _filled(email, values), None)
+    body = filled(wording(said, kind, "email", told), phone=phone, link=link)
+    return Text(wording(said, kind, "subject", told), body, None)
 
 
 def wording(said: MessageTexts, kind: TextKind, part: str, language: str) -> str:
@@ -113,8 +113,9 @@ def wording(said: MessageTexts, kind: TextKind, part: str, language: str) -> str
     return texts[language]
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its values; a value that is empty leaves neither a double space nor an empty paragraph."""
+def filled(template: str, *, phone: str, link: str | None) -> str:
+    """The template with its values; a link that is not there leaves neither a double space nor an empty paragraph."""
+    values = {"phone": DASHES.sub("-", phone), "link": link or ""}  # a dash that SMS has not would double its price
     text = re.sub(r"\{(phone|link)\}", lambda place: values[place[1]], template)
     lines = (re.sub(r"[ \t]+", " ", line).strip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
