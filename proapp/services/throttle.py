@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from proapp.db.models import SignInAttempt
 from proapp.services.vault import Vault
 
-Kind = Literal["patient_code", "patient_pin", "patient_link", "staff_password", "staff_totp", "setup"]
+Kind = Literal["patient_code", "patient_pin", "patient_link", "receipt", "staff_password", "staff_totp", "setup"]
 
 ADDRESS_WINDOW = timedelta(minutes=15)
 BUDGET_WINDOW = timedelta(hours=1)
@@ -49,6 +49,8 @@ RULES: Mapping[Kind, Rule] = {
     "staff_password": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 30, 300, True),
     # 128 bits, and a PIN behind them: only tapping without end is slowed down.
     "patient_link": Rule(20, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 60, 5000),
+    # The password of a gateway is long and random; this only keeps the noise of wrong ones down.
+    "receipt": Rule(20, timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1), 20, 5000),
     # Reached with the right password only, so a stranger locks nobody out here.
     "staff_totp": Rule(5, timedelta(minutes=5), timedelta(hours=4), timedelta(days=7), 30, 200),
     "setup": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 300),

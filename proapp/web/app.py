@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from proapp.runtime import Runtime
 from proapp.web import context, errors, guard, headers, i18n, request_log, static_files, transactions
+from proapp.web.gateway import blueprint as gateway
 from proapp.web.patient import blueprint as patient
 from proapp.web.public import blueprint as public
 from proapp.web.staff import blueprint as staff
@@ -50,9 +51,10 @@ def make_app(runtime: Runtime) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     request_log.init_app(app)  # first, so that a refused form token leaves a line too
     csrf.init_app(app)
+    csrf.exempt(gateway)  # machines have no form; the guard asks for their password
     for part in (transactions, i18n, guard, context, headers, errors, static_files):
         part.init_app(app)
-    for blueprint in (public, patient, staff):
+    for blueprint in (public, patient, staff, gateway):
         app.register_blueprint(blueprint)
     guard.require_audiences(app)
     return app

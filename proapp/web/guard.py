@@ -1,7 +1,8 @@
 """Who may open what: every route declares its audience, and a route that declares none is never served.
 
 Audiences: `anyone`; `patient` (code and PIN given); `patient_pending` (code given, PIN not yet); `staff_pending`
-(password given, second factor not yet); or staff roles by name. Site scope is not decided here but in the query layer.
+(password given, second factor not yet); `gateway` (a machine with the name and password of the settings); or staff
+roles by name. Site scope is not decided here but in the query layer.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 
-from proapp.services import sessions
+from proapp.services import gateway_access, sessions
 from proapp.services.audit import Actor
+from proapp.services.errors import Refused
 from proapp.services.sessions import Patient, Staff
-from proapp.web.transactions import READS, connection, database, now, runtime, used
+from proapp.web.transactions import READS, connection, database, keep, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
-PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending"})
+PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending", "gateway"})
 PATIENT_COOKIE = "__Host-proapp-patient"
 STAFF_COOKIE = "__Host-proapp-staff"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -62,7 +64,7 @@ def _guard() -> Response | None:
         return None
     if allowed <= {"patient", "patient_pending"}:
         return _guard_patient(allowed)
-    return _guard_staff(allowed)
+    return _guard_gateway() if allowed == {"gateway"} else _guard_staff(allowed)
 
 
 def _guard_patient(allowed: frozenset[str]) -> Response | None:
@@ -87,6 +89,34 @@ def _guard_staff(allowed: frozenset[str]) -> Response | None:
         abort(403)
     _touch(who)
     return None
+
+
+def _guard_gateway() -> Response | None:
+    """A machine is told what is wrong in plain words, not by a page."""
+    given = request.authorization
+    basic = given is not None and given.type == "basic"
+    try:
+        gateway_access.let_in(
+            database(),
+            runtime().vault,
+            settings=runtime().settings.gateways,
+            user=(given.username or "") if given is not None and basic else "",
+            password=(given.password or "") if given is not None and basic else "",
+            address=request.remote_addr,
+            now=now(),
+        )
+    except Refused as refusal:
+        keep()
+        return _not_the_gateway(refusal.params.get("retry_at"))
+    return None
+
+
+def _not_the_gateway(retry_at: Any) -> Response:
+    if retry_at is None:
+        return Response("The name and password are not those of the settings.\n", 403, mimetype="text/plain")
+    seconds = max(1, int((retry_at - now()).total_seconds()))
+    headers = {"Retry-After": str(seconds)}
+    return Response("Too many tries with a wrong password.\n", 429, headers, mimetype="text/plain")
 
 
 def _away(endpoint: str) -> Response:

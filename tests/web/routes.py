@@ -15,12 +15,13 @@ READERS = CLINICAL | {"monitor", "statistician"}
 ADMINISTRATOR = frozenset({"administrator"})
 ANYONE = frozenset({"anyone"})
 PATIENT = frozenset({"patient"})
+GATEWAY = frozenset({"gateway"})
 PENDING = frozenset({"staff_pending"})
 
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold {assessment}, {participant}, {event} (of a participant) and {user}."""
+    """`path` may hold {assessment}, {participant}, {event} and {message} (of a participant) and {user}."""
 
     audience: frozenset[str]
     path: str
@@ -68,6 +69,9 @@ ROUTES = {
     "patient.decline_now": Route(PATIENT, "/assessment/{assessment}/decline", "POST"),
     "patient.undo_decline": Route(PATIENT, "/assessment/{assessment}/undo-decline", "POST"),
     "patient.sign_out": Route(PATIENT, "/sign-out", "POST"),
+    # gateways
+    "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
+    "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
     # staff, not yet signed in
     "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
     "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),
@@ -101,6 +105,10 @@ ROUTES = {
     "staff.events": Route(CLINICAL, "/staff/participants/{participant}/events"),
     "staff.record_event": Route(CLINICAL, "/staff/participants/{participant}/events/pro_stop", "GET POST"),
     "staff.revoke_event": Route(CLINICAL, "/staff/participants/{participant}/events/{event}/revoke", "GET POST"),
+    "staff.letters": Route(CLINICAL | {"monitor"}, "/staff/letters"),
+    "staff.letter_sent": Route(CLINICAL, "/staff/letters/{message}/sent", "POST"),
+    "staff.participant_follow_up": Route(CLINICAL | {"monitor"}, "/staff/participants/{participant}/follow-up"),
+    "staff.send_again": Route(CLINICAL, "/staff/messages/{message}/send-again", "POST"),
     "staff.reason": Route(CLINICAL, "/staff/assessments/{assessment}/reason", "GET POST"),
     "staff.decline": Route(CLINICAL, "/staff/assessments/{assessment}/decline", "POST"),
     "staff.undo_decline": Route(CLINICAL, "/staff/assessments/{assessment}/decline/undo", "POST"),
