@@ -75,7 +75,7 @@ def open_sitting(
         "assessment_id": assessment_id,
         "mode": "proxy" if respondent == "proxy" else "self_remote",
         "respondent": respondent,
-        "protocol_version": study.number,
+        "protocol_version": sitting.study.number,
         "packs": {one.code: _pinned(one) for one in sitting.instruments},
         "started_at": now,
         "auto_submitted": False,

@@ -17,6 +17,7 @@ from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Pa
 from proapp.db.session import connection_of
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument
+from proapp.services import versions
 from proapp.services.audit import GENESIS, participant_chain
 from proapp.services.errors import NotFound
 from proapp.services.sitting import OWN_MODES, OpenedSet, Sitting, Step, route
@@ -45,6 +46,7 @@ _FACTS = (
     select(
         _assessment.c.id,
         _assessment.c.timepoint,
+        _assessment.c.protocol_version,
         _assessment.c.target_on,
         _assessment.c.opens_on,
         _assessment.c.closes_on,
@@ -136,8 +138,10 @@ def find_sitting(
     """The patient's own assessment: two statements (one before it is started).
 
     With `at` only what is needed at that item is read, its answer and those of the gates: a questionnaire of 74 items
-    is not read 74 times. It is NotFound when there is no such item. `lock` makes writers of this participant take turns until the end of the transaction, and reads the head of the
-    audit chain behind that lock. Raises NotFound for an absent assessment and for somebody else's alike.
+    is not read 74 times. It is NotFound when there is no such item. `lock` makes writers of this participant take turns
+    until the end of the transaction, and reads the head of the audit chain behind that lock. Everything is read by the
+    version of the study that the assessment names. Raises NotFound for an absent assessment and for somebody else's
+    alike.
     """
     connection = connection_of(database)
     rows = connection.execute(
@@ -164,9 +168,13 @@ def _sitting(
     lock: bool,
     at: Step | None = None,
 ) -> Sitting:
-    if not rows or rows[0].timepoint not in study.timepoints_by_code:
+    if not rows:
         raise NotFound
-    row, timepoint = rows[0], study.timepoint(rows[0].timepoint)
+    row = rows[0]
+    study = versions.named(connection, study, row.protocol_version)
+    if row.timepoint not in study.timepoints_by_code:
+        raise NotFound
+    timepoint = study.timepoint(row.timepoint)
     sets = {one.set_id: _opened(one) for one in rows if one.set_id is not None}
     own = next((one for one in sets.values() if one.mode in OWN_MODES), None)
     asked = tuple(

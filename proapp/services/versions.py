@@ -9,7 +9,7 @@ whoever writes a plan asks in the same transaction (docs/decisions/0006-versions
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 from typing import NamedTuple
@@ -90,6 +90,11 @@ def parsed(text: str) -> Study:
     return Study.of(tomllib.loads(text))
 
 
-def knowing(session: Session | Connection, study: Study, numbers: Sequence[str]) -> Study:
+def named(session: Session | Connection, study: Study, number: str) -> Study:
+    """The version that a row names. One statement only if this process has not heard of it before."""
+    return book.numbered(knowing(session, study, [number]), number)
+
+
+def knowing(session: Session | Connection, study: Study, numbers: Iterable[str]) -> Study:
     """`study`, asked anew if a row names a version that this process has not heard of. No statement otherwise."""
     return study if all(book.knows(study, number) for number in set(numbers)) else current(session, study)
