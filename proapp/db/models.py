@@ -302,8 +302,8 @@ class Answer(Base):
 
 
 class AssessmentEvent(Base):
-    """type: declined | decline_undone | extended {"until": last day | null} | voided | opened {its dates}, by staff outside
-    the plan | taken_back (one that was opened by mistake)."""
+    """type: declined | decline_undone | extended {"until": last day | null} | voided | opened {its dates} (by staff,
+    outside the plan) | taken_back (one that was opened by mistake)."""
 
     __tablename__ = "assessment_event"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, AuditEvent, AuthSession
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import Score, score
-from proapp.services import audit, cohort, follow_up
+from proapp.services import audit, follow_up, former_sites
 from proapp.services.cohort import Expected, Member
 from proapp.services.errors import NotFound
 from proapp.study.model import Study
 from proapp.study.status import State
 
 HISTORY_PAGE = 50
+NEVER_SHOWN = ("event_taken_back", "opened_by_mistake")  # no column for what nobody is, or was, to answer
 LATE_ANSWER = "completed_late"  # a shown status of the grid only: answered, but not in the window
 STATUSES = (
     "completed", LATE_ANSWER, "completed_unscorable", "in_progress", "open", "due", "late", "missed_unexplained",
@@ -49,11 +50,17 @@ class Count:
     expected: int = 0
 
 
+ColumnKey = tuple[str, int]  # time point, occurrence
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Participants as asked for, each with one assessment (or None) per time point; `everybody` counts all in scope."""
+    """Participants as asked for, each with one assessment (or None) per column; `everybody` counts all in scope.
 
-    timepoints: tuple[str, ...]
+    A column is a time point with the number of its assessment: one that repeats has as many columns as anybody needs.
+    """
+
+    columns: tuple[ColumnKey, ...]
     rows: tuple[tuple[Member, tuple[Expected | None, ...]], ...]
     counts: tuple[Count, ...]
     everybody: int
@@ -94,18 +101,18 @@ def mark(state: State) -> str:
 
 def grid(session: Session, *, study: Study, sites: frozenset[str] | None, today: date, wanted: Wanted) -> Grid:
     """Participants of `sites` against time points. With a status, those are kept that have it at `wanted.timepoint`
-    (or anywhere); with a time point, only its column is shown."""
-    people = cohort.load(session, study=study, sites=sites, today=today)
-    codes = _columns(study, people.members, wanted.timepoint)
+    (or anywhere); with a time point, only its columns are shown. Of those who have moved on only their time here."""
+    people = former_sites.load(session, study=study, sites=sites, today=today)
+    columns = _columns(study, people.members, wanted.timepoint)
     rows = tuple(
-        (member, _cells(member, codes))
+        (member, _cells(member, columns))
         for member in people.members
         if _is_wanted(member, wanted) and member.assessments
     )
     if wanted.status:
         rows = tuple(row for row in rows if any(cell and mark(cell.state) == wanted.status for cell in row[1]))
-    counts = tuple(_count(row[1][number] for row in rows) for number in range(len(codes)))
-    return Grid(codes, rows, counts, len(people.members))
+    counts = tuple(_count(row[1][number] for row in rows) for number in range(len(columns)))
+    return Grid(columns, rows, counts, len(people.members))
 
 
 def count_of(assessments: Iterable[Expected]) -> Count:
@@ -122,15 +129,17 @@ def dossier(
     study_id: str,
     before: int | None = None,
 ) -> Dossier:
-    """One participant, with a page of its history from before event `before` (None: the newest). Raises NotFound."""
-    people = cohort.load(session, study=study, sites=sites, today=today, study_id=study_id)
+    """One participant, with a page of its history from before event `before` (None: the newest). For a former site only
+    what belongs to its time. Raises NotFound."""
+    people = former_sites.load(session, study=study, sites=sites, today=today, study_id=study_id)
     if not people.members:
         raise NotFound(study_id)
     member = people.members[0]
     names = follow_up.staff_names(session)
-    changes = _changes(session, member.id, names, before)
+    changes = _changes(session, member, names, before, study)
     earlier = changes[HISTORY_PAGE - 1].seq if len(changes) > HISTORY_PAGE else None
-    return Dossier(member, names, _last_seen(session, member), tuple(changes[:HISTORY_PAGE]), earlier)
+    last_seen_at = None if member.periods is not None else _last_seen(session, member)
+    return Dossier(member, names, last_seen_at, tuple(changes[:HISTORY_PAGE]), earlier)
 
 
 def scores(
@@ -149,20 +158,32 @@ def scores(
     return found
 
 
-def _columns(study: Study, members: Iterable[Member], wanted: str | None) -> tuple[str, ...]:
-    """Time points in protocol order, then those of earlier versions that somebody still has."""
-    known = dict.fromkeys(timepoint.code for timepoint in study.timepoints)
-    known.update(dict.fromkeys(one.timepoint for member in members for one in member.assessments))
-    return tuple(code for code in known if wanted is None or code == wanted)
+def _columns(study: Study, members: Iterable[Member], wanted: str | None) -> tuple[ColumnKey, ...]:
+    """Time points in protocol order, then those of earlier versions that somebody still has. Of one that repeats, or
+    that staff open, a column for each number that is asked for."""
+    codes = dict.fromkeys(one.code for one in study.timepoints if one.kind != "unscheduled")
+    last: dict[str, int] = dict.fromkeys(codes, 1)
+    for member in members:
+        for one in member.assessments:
+            if one.occurrence > last.get(one.timepoint, 0) and one.state.not_expected_reason not in NEVER_SHOWN:
+                last[one.timepoint] = one.occurrence
+    order = dict.fromkeys([*(one.code for one in study.timepoints), *last])
+    return tuple(
+        (code, number)
+        for code in order
+        if wanted is None or code == wanted
+        for number in range(1, last.get(code, 0) + 1)
+    )
 
 
-def _cells(member: Member, codes: Sequence[str]) -> tuple[Expected | None, ...]:
-    by_code = {one.timepoint: one for one in member.assessments}
-    return tuple(by_code.get(code) for code in codes)
+def _cells(member: Member, columns: Sequence[ColumnKey]) -> tuple[Expected | None, ...]:
+    found = {(one.timepoint, one.occurrence): one for one in member.assessments}
+    return tuple(found.get(column) for column in columns)
 
 
 def _is_wanted(member: Member, wanted: Wanted) -> bool:
-    if wanted.site is not None and member.site_code != wanted.site:
+    sites = {stay.site for stay in member.periods} if member.periods else {member.site_code}
+    if wanted.site is not None and wanted.site not in sites:
         return False
     return wanted.text.casefold() in member.study_id.casefold()
 
@@ -185,17 +206,21 @@ def _last_seen(session: Session, member: Member) -> datetime | None:
     return session.scalar(query) or member.activated_at
 
 
-def _changes(session: Session, participant_id: int, names: Mapping[int, str], before: int | None) -> list[Change]:
+def _changes(
+    session: Session, member: Member, names: Mapping[int, str], before: int | None, study: Study
+) -> list[Change]:
     """Newest first, one more than a page. Single answers are left out: there are 74 of them to an assessment, and the
     time line tells how many were given; the audit page has them all."""
     query = (
         select(AuditEvent)
-        .where(AuditEvent.chain == audit.participant_chain(participant_id), AuditEvent.action.not_like("answer.%"))
+        .where(AuditEvent.chain == audit.participant_chain(member.id), AuditEvent.action.not_like("answer.%"))
         .order_by(AuditEvent.seq.desc())
         .limit(HISTORY_PAGE + 1)
     )
     if before is not None:
         query = query.where(AuditEvent.seq < before)
+    if member.periods is not None:
+        query = query.where(or_(false(), *(_between(*ends) for ends in former_sites.ends_of(member.periods, study))))
     return [
         Change(
             seq=row.seq,
@@ -209,6 +234,11 @@ def _changes(session: Session, participant_id: int, names: Mapping[int, str], be
         )
         for row in session.scalars(query)
     ]
+
+
+def _between(first: datetime | None, end: datetime | None) -> ColumnElement[bool]:
+    conditions = [AuditEvent.at >= first] if first else []
+    return and_(true(), *conditions, *([AuditEvent.at < end] if end else []))
 
 
 def _codes(session: Session, set_ids: Iterable[int]) -> dict[tuple[int, str], dict[int, int | None]]:

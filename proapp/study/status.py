@@ -217,6 +217,12 @@ def _end(assessment: Extendable) -> date:
     return extension
 
 
+def last_day(assessment: Extendable) -> date | None:
+    """The last day on which an answer is taken, extension included; None while it is not known."""
+    end = _end(assessment)
+    return None if end == date.max else end
+
+
 def calendar_phase(assessment: AssessmentFacts, *, today: date) -> Phase:
     """Where the calendar stands, whatever happened to the participant.
 

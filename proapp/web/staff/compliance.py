@@ -21,7 +21,7 @@ from wtforms.validators import StopValidation
 from proapp.export import compliance as table
 from proapp.export.csv_text import TableWriter
 from proapp.export.cut import Cut
-from proapp.services import cohort, exporting
+from proapp.services import exporting, former_sites
 from proapp.services.errors import Refused
 from proapp.study.compliance import DEFINITIONS, UNEXPLAINED, Flow
 from proapp.study.reasons import STRUCTURAL_REASONS
@@ -184,7 +184,7 @@ def _frame(form: ComplianceFilter) -> Mapping[str, Any]:
 
 def _flows(cut_off: date) -> table.Flows:
     study = runtime().study
-    found = cohort.load(database(), study=study, sites=staff().sites, today=cut_off, cut_off=cut_off)
+    found = former_sites.load_responsible(database(), study=study, sites=staff().sites, today=cut_off, cut_off=cut_off)
     return table.flows(found, study)
 
 

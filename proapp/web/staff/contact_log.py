@@ -169,7 +169,7 @@ def _contact_page(form: ContactForm, member: Member, about: Expected | None) -> 
         "staff/log_contact.html",
         form=form,
         member=member,
-        about=on.label(about.timepoint) if about else "",
+        about=on.name(about) if about else "",
         window=timeline.window(about) if about else "",
         details=details,
         number=contacts.written(details.mobile),
@@ -179,5 +179,5 @@ def _contact_page(form: ContactForm, member: Member, about: Expected | None) -> 
 
 
 def _postpone_page(form: PostponeForm, member: Member, about: Expected | None) -> str:
-    label = background().label(about.timepoint) if about else ""
+    label = background().name(about) if about else ""
     return render_template("staff/work_postpone.html", form=form, member=member, about=label)

@@ -106,7 +106,7 @@ def decline(assessment_id: int) -> Response | tuple[str, int]:
                 gettext(
                     "%(study_id)s, %(timepoint)s: will not answer. It can be taken back while the window is open.",
                     study_id=assessment.member.study_id,
-                    timepoint=background().label(assessment.timepoint),
+                    timepoint=background().name(assessment),
                 )
             )
             return redirect(back_to_list(), code=303)
@@ -152,7 +152,7 @@ def _recorded(assessment: Expected, why: str) -> Response:
     said = gettext(
         "%(study_id)s, %(timepoint)s: %(reason)s.",
         study_id=assessment.member.study_id,
-        timepoint=background().label(assessment.timepoint),
+        timepoint=background().name(assessment),
         reason=why,
     )
     change = Markup('{} <a href="{}">{}</a>').format(
@@ -174,7 +174,7 @@ def _page(form: Form, assessment_id: int) -> str:
         form=form if isinstance(form, ReasonForm) else ReasonForm(formdata=None),
         refusal=form if isinstance(form, RefusalForm) else RefusalForm(formdata=None),
         assessment=assessment,
-        label=on.label(assessment.timepoint),
+        label=on.name(assessment),
         window=timeline.window(assessment),
         obstacle=obstacle,
         obstacle_words=str(SENTENCES[obstacle]) if obstacle else "",

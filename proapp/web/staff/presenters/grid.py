@@ -11,7 +11,7 @@ from flask_babel import gettext
 
 from proapp.services.cohort import Expected, Member
 from proapp.services.overview import Count, Grid, count_of, mark
-from proapp.study.status import is_closing, stop_of
+from proapp.study.status import is_closing, last_day, stop_of
 from proapp.web.staff.presenters import words
 from proapp.web.staff.presenters.words import Background
 
@@ -78,6 +78,7 @@ class GridWords:
             "trial_withdrawal": gettext("left the trial"),
             "pro_stop": gettext("stopped"),
         }
+        self.moved = gettext("moved on")
         self.not_randomised = gettext("not yet")
 
     def rows(self, grid: Grid) -> Iterator[GridRow]:
@@ -87,8 +88,8 @@ class GridWords:
 
     def columns(self, grid: Grid) -> list[Column]:
         return [
-            Column(self.on.label(code), short(self.on, code), ratio(count), share(count))
-            for code, count in zip(grid.timepoints, grid.counts, strict=True)
+            Column(self.on.label(*key), short(self.on, *key), ratio(count), share(count))
+            for key, count in zip(grid.columns, grid.counts, strict=True)
         ]
 
     def legend(self) -> list[LegendEntry]:
@@ -101,12 +102,17 @@ class GridWords:
         return GridRow(
             study_id=member.study_id,
             address=address,
-            site=self.sites.get(member.site_code, member.site_code),
+            site=self._site(member),
             randomised=randomized_on.isoformat() if randomized_on else self.not_randomised,
             cells=[self._cell(one, address) if one else None for one in cells],
             count=ratio(count_of(member.assessments)),
-            flag=self.flags.get(stop or "", ""),
+            flag=self.moved if member.periods is not None else self.flags.get(stop or "", ""),
         )
+
+    def _site(self, member: Member) -> str:
+        """The site; for a reader of a former one, that one."""
+        code = member.periods[-1].site if member.periods else member.site_code
+        return self.sites.get(code, code)
 
     def _cell(self, assessment: Expected, address: str) -> Cell:
         letter, icon, tone, named = self.marks[mark(assessment.state)]
@@ -127,15 +133,16 @@ class GridWords:
             return self.reasons.get(state.reason_code, state.reason_code)
         if state.phase == "BEFORE":
             return self.opens % {"day": facts.opens_on} if facts.opens_on else ""
-        last = facts.closes_on if state.phase in ("OPEN", "DUE") else facts.late_until
+        last = facts.closes_on if state.phase in ("OPEN", "DUE") else last_day(facts)
         return self.until % {"day": last} if last and state.phase != "CLOSED" else str(last or "")
 
 
-def short(on: Background, timepoint: str) -> str:
-    """The head of a narrow column: 0 for the baseline, else the months; the code where neither fits."""
+def short(on: Background, timepoint: str, occurrence: int = 1) -> str:
+    """The head of a narrow column: 0 for the baseline, else the months; the code where neither fits, with its number
+    where it repeats."""
     known = on.study.timepoints_by_code.get(timepoint)
     if known is None or known.kind not in ("baseline", "scheduled"):
-        return timepoint
+        return f"{timepoint} {occurrence}" if occurrence > 1 else timepoint
     return "0" if known.kind == "baseline" else str(known.months) if known.months and not known.days else timepoint
 
 

@@ -63,7 +63,7 @@ class EventLine:
 
 
 def history(changes: tuple[Change, ...], member: Member, on: Background) -> list[HistoryLine]:
-    timepoints = {one.id: on.label(one.timepoint) for one in member.assessments}
+    timepoints = {one.id: on.name(one) for one in member.assessments}
     return [
         HistoryLine(moment(change.at), _who(change), sentence(change, timepoints, on), change.reason or "")
         for change in changes
@@ -116,7 +116,7 @@ def _event_words(event: Event, on: Background) -> str:
 def _timepoint(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
     code = details.get("timepoint")
     if code:
-        return on.label(str(code))
+        return on.label(str(code), details.get("occurrence", 1))
     which = details.get("assessment", details.get("assessment_id"))
     return timepoints.get(which, "") if isinstance(which, int) else on.label(str(which or ""))
 

@@ -77,7 +77,7 @@ def _part(instrument: Instrument, member: Member, found: ScoresBy, on: Backgroun
             version=instrument.version,
             algorithm=instrument.algorithm_version,
         ),
-        columns=tuple(on.label(one.timepoint) for one in asked if one.id in found),
+        columns=tuple(on.name(one) for one in asked if one.id in found),
         panels=tuple(_panels(instrument, dict(wording.scales), wording.summary, asked, found, on, member)),
     )
 
@@ -136,7 +136,7 @@ def _reading(code: str, one: Expected, by_scale: Mapping[int, Mapping[str, Score
     target: date = one.facts.completed_on or one.facts.target_on or on.today
     over = one.state.phase == "CLOSED" or one.state.collection == "SUBMITTED"
     return Reading(
-        Moment(target, short(on, one.timepoint), on.label(one.timepoint)), score.value if score else None, over
+        Moment(target, short(on, one.timepoint, one.occurrence), on.name(one)), score.value if score else None, over
     )
 
 

@@ -58,7 +58,7 @@ def stops(member: Member, names: Mapping[int, str], on: Background) -> list[Stop
 
 def log(member: Member, names: Mapping[int, str], on: Background) -> list[LogLine]:
     """Every attempt, the newest first."""
-    labels = {one.id: on.label(one.timepoint) for one in member.assessments}
+    labels = {one.id: on.name(one) for one in member.assessments}
     return [
         attempt_line(attempt, names, on, member, labels.get(attempt.assessment_id or 0, ""))
         for attempt in reversed(member.attempts)
@@ -145,7 +145,7 @@ def _stop(one: Expected, names: Mapping[int, str], on: Background) -> Stop:
     about = [a for a in reversed(one.member.attempts) if a.assessment_id == one.id]
     return Stop(
         anchor=f"a{one.id}",
-        label=on.label(one.timepoint),
+        label=on.name(one),
         tone=mark.tone,
         icon=mark.icon,
         status=status,

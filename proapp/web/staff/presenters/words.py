@@ -46,6 +46,8 @@ NOT_EXPECTED: Words = {
     "pro_stop": lazy_gettext("stopped the questionnaires before this time point"),
     "amendment": lazy_gettext("taken out by a change of the protocol"),
     "not_applicable_arm": lazy_gettext("not part of this arm"),
+    "event_taken_back": lazy_gettext("what it followed from was taken back"),
+    "opened_by_mistake": lazy_gettext("opened by mistake"),
 }
 
 METHODS: Words = {
@@ -66,6 +68,7 @@ OUTCOMES: Words = {
     "declined": lazy_gettext("Does not want to answer"),
     "too_ill": lazy_gettext("Too ill"),
     "hospitalised": lazy_gettext("In hospital"),
+    "letter_sent": lazy_gettext("Letter sent"),
     "postponed": lazy_gettext("Postponed"),
 }
 
@@ -116,10 +119,16 @@ class Background:
     instruments: Mapping[str, Instrument]
     today: date
 
-    def label(self, timepoint: str) -> str:
-        """The name of a time point in the page's language, its code if the study no longer has it."""
+    def label(self, timepoint: str, occurrence: int = 1) -> str:
+        """The name of a time point in the page's language, its code if the study no longer has it; of one that repeats
+        with its number."""
         known = self.study.timepoints_by_code.get(timepoint)
-        return str(in_language(known.label)) if known else timepoint
+        name = str(in_language(known.label)) if known else timepoint
+        return f"{name} ({occurrence})" if occurrence > 1 else name
+
+    def name(self, assessment: Expected) -> str:
+        """The label of an assessment's time point."""
+        return self.label(assessment.timepoint, assessment.occurrence)
 
     def site_name(self, code: str) -> str:
         """The name of a site, its code if the study no longer has it."""
