@@ -174,13 +174,27 @@ def assessments() -> AnySelect:
     )
 
 
-def unclear_messages() -> AnySelect:
-    """Messages of which nobody knows whether they went out, oldest first: assessment, the moment that was found."""
+def messages_for_people() -> AnySelect:
+    """What of the outbox somebody at the clinic has to do, oldest first: letters to send, and messages of which nobody
+    knows whether they went out."""
     return (
-        select(Message.assessment_id, Message.settled_at, Message.due_at)
+        select(
+            Message.id,
+            Message.participant_id,
+            Message.assessment_id,
+            Message.step,
+            Message.channel,
+            Message.state,
+            Message.due_at,
+            Message.not_after,
+            Message.settled_at,
+        )
         .join(Participant, Participant.id == Message.participant_id)
-        .where(Message.state == "possibly_sent", Message.assessment_id.is_not(None))
-        .order_by(Message.id)
+        .where(
+            Message.assessment_id.is_not(None),
+            (Message.state == "possibly_sent") | ((Message.state == "queued") & (Message.channel == "letter")),
+        )
+        .order_by(Message.due_at, Message.id)
     )
 
 

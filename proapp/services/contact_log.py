@@ -32,6 +32,7 @@ OUTCOMES = (
     "too_ill",
     "hospitalised",
 )
+LETTER_SENT = "letter_sent"  # chosen by the list of letters, not in the form
 LONGEST_POSTPONEMENT = timedelta(days=60)
 SAME_PRESS = timedelta(minutes=1)
 
@@ -87,6 +88,20 @@ def postpone(
     """
     noted = Note("none", POSTPONED, register.required_reason(why), until)
     return _add(session, study, sites, study_id, assessment_id, noted, actor, now)
+
+
+def letter_sent(
+    session: Session,
+    *,
+    study: Study,
+    sites: frozenset[str] | None,
+    study_id: str,
+    assessment_id: int | None,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """Note a letter of the reminder plan that was posted. Returns the id of the entry. Raises NotFound."""
+    return _add(session, study, sites, study_id, assessment_id, Note("letter", LETTER_SENT), actor, now)
 
 
 def suggested_next(assessment: Expected | None, *, today: date, working_days: int = 2) -> date:

@@ -77,7 +77,7 @@ def work(
     allowed = sites if site is None else frozenset({site}) if sites is None or site in sites else frozenset[str]()
     today = local_date(now, study.zone(site))
     people = cohort.load(session, study=study, sites=allowed, today=today)
-    found = work_cases.signals(session, Scope(allowed))
+    found = work_cases.signals(session, Scope(allowed), now=now)
     cases = (work_cases.case(member, found, study=study, now=now) for member in people.members)
     items = worklist(cases, today=today, study=study)
     shown = [item for item in items if wanted is None or wanted in _groups(item, today)]

@@ -12,25 +12,33 @@ from sqlalchemy.orm import Session
 from proapp.clock import local_date
 from proapp.db import queries
 from proapp.services.cohort import Attempt, Event, Expected, Member, Scope
+from proapp.study.follow_up import Reach, Subject, decide
 from proapp.study.model import Study
-from proapp.study.status import state
+from proapp.study.status import is_waiting, state
 from proapp.study.worklist import Case, Fault, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
     """What came from outside the clinic: by assessment, when a message was found of which nobody knows whether it went
-    out; by participant, when a call was last asked for."""
+    out, and since when a letter is due; by participant, when a call was last asked for."""
 
     unclear: Mapping[int, datetime]
+    letters: Mapping[int, datetime]
     asked: Mapping[int, datetime]
 
 
-def signals(session: Session, scope: Scope) -> Signals:
+def signals(session: Session, scope: Scope, *, now: datetime) -> Signals:
     """Two statements, whatever the number of participants."""
-    unclear = {row[0]: row[1] or row[2] for row in session.execute(scope.limit(queries.unclear_messages()))}
+    unclear: dict[int, datetime] = {}
+    letters: dict[int, datetime] = {}
+    for row in session.execute(scope.limit(queries.messages_for_people())):
+        if row.state == "possibly_sent":
+            unclear[row.assessment_id] = row.settled_at or row.due_at
+        elif row.not_after is None or now < row.not_after:
+            letters.setdefault(row.assessment_id, row.due_at)
     asked: dict[int, Any] = {row[0]: row[1] for row in session.execute(scope.limit(queries.calls_asked_for()))}
-    return Signals(unclear, asked)
+    return Signals(unclear, letters, asked)
 
 
 def case(member: Member, found: Signals, *, study: Study, now: datetime) -> Case:
@@ -107,7 +115,7 @@ def _task(assessment: Expected, found: Signals, *, study: Study, now: datetime) 
     primary = assessment.primary
     since = (primary.last_answer_at or primary.started_at) if primary else None
     zone = study.zone(assessment.member.site_code)
-    unclear = found.unclear.get(assessment.id)
+    unclear, letter = found.unclear.get(assessment.id), found.letters.get(assessment.id)
     return Task(
         key=assessment.id,
         facts=assessment.facts,
@@ -117,8 +125,30 @@ def _task(assessment: Expected, found: Signals, *, study: Study, now: datetime) 
         next_set_when=_shown_then(assessment, newest, study) if newest and newest.next_on else None,
         idle_hours=(now - since).total_seconds() / 3600 if since else None,
         attempted_on=local_date(last.at, zone) if last else None,
+        task_due_on=_task_due_on(assessment, last, study=study, now=now),
+        letter_due_on=local_date(letter, zone) if letter is not None else None,
         unclear_on=None if unclear is None or (last and last.at >= unclear) else local_date(unclear, zone),
     )
+
+
+def _task_due_on(assessment: Expected, last: Attempt | None, *, study: Study, now: datetime) -> date | None:
+    """The day of the reminder plan's newest step that says to call, if it has come and nobody was in touch since."""
+    timepoint = study.timepoints_by_code.get(assessment.timepoint)
+    if timepoint is None or all(step.channel != "task" for step in timepoint.reminders):
+        return None
+    if not is_waiting(assessment.state):
+        return None
+    member = assessment.member
+    zone = study.zone(member.site_code)
+    subject = Subject(assessment.facts, member.facts, Reach(member.channel))
+    due = [
+        decision.due_at
+        for decision in decide(study, timepoint, subject, now=now, zone=zone)
+        if decision.channel == "task" and decision.verdict == "send" and decision.due_at is not None
+    ]
+    if not due or (last is not None and last.at >= max(due)):
+        return None
+    return local_date(max(due), zone)
 
 
 def _shown_then(assessment: Expected, attempt: Attempt, study: Study) -> str:

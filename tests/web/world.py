@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from proapp.db.models import Base, ParticipantEvent
+from proapp.db.models import Base, Message, ParticipantEvent
 from proapp.services import sessions
 from proapp.web.guard import STAFF_COOKIE
 
@@ -37,9 +37,16 @@ class Place:
     assessment: int
     event: int
     user: int
+    message: int
 
     def address(self, path: str) -> str:
-        return path.format(assessment=self.assessment, participant=self.participant, event=self.event, user=self.user)
+        return path.format(
+            assessment=self.assessment,
+            participant=self.participant,
+            event=self.event,
+            user=self.user,
+            message=self.message,
+        )
 
 
 @dataclass
@@ -81,7 +88,23 @@ def _place(people: Any, study_id: str, nurse: str) -> Place:
                 ParticipantEvent.participant_id == participant, ParticipantEvent.type == "pro_stop"
             )
         ).one()
-    return Place(participant, study_id, people.assessment_id(participant, "m03"), event, people.staff_id(nurse))
+    assessment = people.assessment_id(participant, "m03")
+    message = _message(people, participant, assessment)
+    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message)
+
+
+def _message(people: Any, participant: int, assessment: int) -> int:
+    """A reminder that a gateway has refused."""
+    now = people.runtime.clock()
+    message = Message(
+        key=f"reminder:{assessment}:opens+0:sms", kind="reminder", participant_id=participant, channel="sms",
+        assessment_id=assessment, step="opens+0", due_at=now, queued_at=now, next_try_at=now, settled_at=now,
+        state="failed", state_reason="recipient_refused",
+    )  # fmt: skip
+    with people.runtime.writing.begin() as session:
+        session.add(message)
+        session.flush()
+        return message.id
 
 
 def fingerprint(engine: Any, *, but: tuple[str, ...] = ()) -> dict[str, str]:

@@ -15,6 +15,8 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     events,
     exports,
     frame,
+    letters,
+    participant_follow_up,
     participants,
     reason,
     sign_in,

@@ -21,7 +21,7 @@ from proapp.web.transactions import database, now
 SILENT_AFTER = timedelta(hours=2)
 # endpoint, label, and the other endpoints that lie below it.
 PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
-    ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason", "staff.decline"})),
+    ("staff.work", lazy_gettext("Worklist"), frozenset({"staff.reason", "staff.decline", "staff.letters"})),
     (
         "staff.participants",
         lazy_gettext("Participants"),
@@ -37,6 +37,7 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
                 "staff.revoke_event",
                 "staff.correct_randomisation",
                 "staff.log_contact",
+                "staff.participant_follow_up",
             }
         ),
     ),
