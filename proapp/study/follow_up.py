@@ -15,18 +15,16 @@ from proapp.study.holding import STOPS, TO_PARTICIPANT, Case, Order, Step, end, 
 from proapp.study.model import Study, TimePoint
 from proapp.study.schedule import close_instant
 from proapp.study.status import is_waiting, state, stop_of
-from proapp.study.steps import ELECTRONIC, DueRange, due_ranges, text_kind
+from proapp.study.steps import ELECTRONIC, text_kind
 from proapp.study.subject import Decision, Reach, Reason, Sent, Subject, Verdict
 
 __all__ = [
     "Decision",
-    "DueRange",
     "Reach",
     "Reason",
     "Sent",
     "Subject",
     "decide",
-    "due_ranges",
     "explain",
     "later_step",
     "moment",

@@ -4,7 +4,6 @@ out or the clinic works, at wall-clock times that stay what they are when the cl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple, Protocol
 
@@ -52,16 +51,6 @@ class Due(NamedTuple):
         return self.reminder.channel
 
 
-class DueRange(NamedTuple):
-    """Assessments of `timepoint` whose `base` date lies from `first` to `last` may have a step due. For the base
-    `closes` that date is `closes_on` or, where it is later, `extension_until`."""
-
-    timepoint: str
-    base: ReminderBase
-    first: date
-    last: date
-
-
 def is_sending_day(day: date, policy: FollowUp) -> bool:
     """True if messages may go out on that day."""
     return WEEKDAYS[day.weekday()] in policy.weekdays and (policy.public_holidays or not is_public_holiday(day))
@@ -104,20 +93,17 @@ def _time_of_day(reminder: Reminder, via: str, policy: FollowUp) -> time:
 
 
 def _moved(nominal: date, window: Dated, via: str, policy: FollowUp) -> date | None:
-    """The first allowed day from `nominal` on; if that is past the close, the last allowed one before."""
+    """The first allowed day from `nominal` on; if that is past the close, the last allowed one before. What is past the
+    close by itself (a randomisation has ended a baseline) stays there, where nothing is sent any more."""
     closes = last_day(window) or date.max
-    for day in (nominal + timedelta(days=number) for number in range(LONGEST_SHIFT)):
-        if day > closes:
-            break
-        if is_allowed(day, via, policy):
-            return day
-    opens, last = window.opens_on or nominal, min(nominal, closes)
-    for day in (last - timedelta(days=number) for number in range(LONGEST_SHIFT)):
-        if day < opens:
-            return None
-        if is_allowed(day, via, policy):
-            return day
-    return None
+    if nominal > closes:
+        return nominal
+    onwards = (nominal + timedelta(days=number) for number in range(LONGEST_SHIFT))
+    back = (nominal - timedelta(days=number) for number in range(LONGEST_SHIFT))
+    opens = window.opens_on or nominal
+    allowed_on = (day for day in onwards if day <= closes and is_allowed(day, via, policy))
+    allowed_before = (day for day in back if day >= opens and is_allowed(day, via, policy))
+    return next(allowed_on, None) or next(allowed_before, None)
 
 
 def is_allowed(day: date, via: str, policy: FollowUp) -> bool:
@@ -140,46 +126,3 @@ def text_kind(step: str) -> TextKind:
 def messages(timepoint: TimePoint) -> tuple[Reminder, ...]:
     """The steps meant for the participant."""
     return tuple(reminder for reminder in timepoint.reminders if reminder.channel not in ("task", "digest"))
-
-
-def due_ranges(study: Study, *, now: datetime, useful_days: int | None = None) -> tuple[DueRange, ...]:
-    """Where to look for messages that may be due at `now`, in whatever time zone a site is. There may be several ranges
-    for one time point and base; they don't overlap.
-
-    What is missed longer than `useful_days` (the policy's, unless told) is not in them; nor are tasks and digests,
-    which are worked out when somebody looks, nor what patients asked for themselves.
-    """
-    policy = study.follow_up
-    days = policy.useful_days if useful_days is None else useful_days
-    zones = {study.zone(), *(study.zone(site.code) for site in study.sites)}
-    local = sorted(now.astimezone(zone).date() for zone in zones)
-    first, last = _nominal_span(local[0] - timedelta(days=days), local[-1], policy)
-    return tuple(found for timepoint in study.timepoints for found in _ranges(timepoint, first, last))
-
-
-def _nominal_span(first_due: date, last_due: date, policy: FollowUp) -> tuple[date, date]:
-    """The nominal days of steps that may fall due from `first_due` to `last_due`: those moved over free days too."""
-    firsts, lasts = [], []
-    for via in ("sms", "letter"):
-        first, last = first_due, last_due
-        while not is_allowed(first - ONE_DAY, via, policy):
-            first -= ONE_DAY
-        while not is_allowed(last + ONE_DAY, via, policy):
-            last += ONE_DAY
-        firsts.append(first)
-        lasts.append(last)
-    return min(firsts), max(lasts)
-
-
-def _ranges(timepoint: TimePoint, first: date, last: date) -> Iterator[DueRange]:
-    bases: dict[ReminderBase, set[int]] = {}
-    for reminder in messages(timepoint):
-        bases.setdefault(reminder.relative_to, set()).add(reminder.days)
-    for base, counts in bases.items():
-        found: list[DueRange] = []
-        for days in sorted(map(timedelta, counts), reverse=True):
-            if found and first - days <= found[-1].last:
-                found[-1] = found[-1]._replace(last=last - days)
-            else:
-                found.append(DueRange(timepoint.code, base, first - days, last - days))
-        yield from found
