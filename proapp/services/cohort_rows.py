@@ -20,13 +20,17 @@ from proapp.clock import local_date
 from proapp.db import queries
 from proapp.db.models import FormerSite, Participant
 from proapp.db.queries import AnySelect
+from proapp.services import versions
 from proapp.services.members import Attempt, Contact, Event, Expected, Member, Reason, Responses
 from proapp.study import events as history
+from proapp.study.effects import TAKEN_BACK
 from proapp.study.model import Study
+from proapp.study.pairing import meaning
 from proapp.study.reasons import still_counts
-from proapp.study.schedule import Anchors, PlannedAssessment, close_instant, plan
+from proapp.study.schedule import PlannedAssessment, close_instant
 from proapp.study.status import AssessmentFacts, state
 from proapp.study.stays import stays
+from proapp.study.versions import AMENDMENT, Chain, Wanted, chain, numbered, plan_in_force
 
 # Which of two finished response sets counts when both were completed on the same day.
 MODE_ORDER = ("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
@@ -218,7 +222,10 @@ def read_assessments(
     rows: dict[int, list[Any]] = defaultdict(list)
     for row in session.execute(scope.limit(queries.assessments())):
         rows[row.id].append(row)
+    study = versions.knowing(session, study, {group[0].protocol_version for group in rows.values()})
+    named = {group[0].protocol_version: numbered(study, group[0].protocol_version) for group in rows.values()}
     kinds = {timepoint.code: timepoint.kind for timepoint in study.timepoints}
+    plans: dict[int, Then] = {}
     for assessment_id, group in rows.items():
         row = group[0]
         member = members.get(row.participant_id)
@@ -228,10 +235,13 @@ def read_assessments(
         decision = decisions.get(assessment_id, Decisions())
         kind = kinds.get(row.timepoint, "scheduled")
         window: Any = row
-        cancelled = row.cancelled_reason
+        cancelled, version = row.cancelled_reason, named[row.protocol_version]
         if horizon.cut_off is not None and (kind == "baseline" or not sets):
-            window = _window_then(study, member.anchors, row, kind, decision)
-            cancelled = _cancelled_then(cancelled, kind, decision)
+            if member.id not in plans:
+                plans[member.id] = Then.of(study, member, horizon.cut_off)
+            then = plans[member.id]
+            window = then.window(row, kind, decision)
+            cancelled, version = then.cancelled(row, kind, decision), then.version(row, version)
         if window is None:
             continue  # at the cut-off there was no such assessment yet
         reason = _newest_that_counts(
@@ -242,12 +252,12 @@ def read_assessments(
             zone=study.zone(member.site_code),
         )
         facts = _facts(row, window, kind, cancelled, sets, decision, reason)
-        derived = state(facts, member.facts, today=today, study=study)
+        derived = state(facts, member.facts, today=today, study=version)
         yield (
             member.id,
             Expected(
-                assessment_id, member, row.timepoint, row.occurrence, row.protocol_version, window.anchor_on, facts,
-                tuple(sets), reason, decision.decline_reason, derived,
+                assessment_id, member, row.timepoint, row.occurrence, version.number if not sets else
+                row.protocol_version, window.anchor_on, facts, tuple(sets), reason, decision.decline_reason, derived,
             ),
         )  # fmt: skip
 
@@ -281,21 +291,42 @@ def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
     return responses.submitted_at is None, day, MODE_ORDER.index(responses.mode), responses.id
 
 
-def _window_then(study: Study, anchors: Anchors, row: Any, kind: str, decision: Decisions) -> PlannedAssessment | None:
-    """The window as the anchors known at the cut-off give it, or the staff who had opened it; None if it was not there
-    yet."""
-    for planned in plan(study, anchors):
-        if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
-            return planned
-    if kind == "unscheduled":
-        return decision.opened
-    return PlannedAssessment(row.timepoint, row.occurrence) if row.occurrence == 1 else None
+@dataclass(frozen=True, slots=True)
+class Then:
+    """The plan of one member as the anchors, and the versions of the study, known at the cut-off give it."""
 
+    chain: Chain
+    wanted: Mapping[tuple[str, int], Wanted]
 
-def _cancelled_then(cancelled: str | None, kind: str, decision: Decisions) -> str | None:
-    if kind == "unscheduled":
-        return "opened_by_mistake" if decision.taken_back else None
-    return None if cancelled == "event_taken_back" else cancelled
+    @classmethod
+    def of(cls, study: Study, member: Member, cut_off: date) -> Then:
+        then = chain(study, member.site_code, until=cut_off)
+        found = plan_in_force(then, member.anchors)
+        return cls(then, {(one.planned.timepoint, one.planned.occurrence): one for one in found})
+
+    def window(self, row: Any, kind: str, decision: Decisions) -> PlannedAssessment | None:
+        """Its dates, or those of the staff who had opened it; None if there was no such assessment yet."""
+        found = self.wanted.get((row.timepoint, row.occurrence))
+        if found is not None and found.cancelled is None:
+            return found.planned
+        if kind == "unscheduled":
+            return decision.opened
+        known = found is not None or meaning(self.chain, row.timepoint) is not None
+        return PlannedAssessment(row.timepoint, row.occurrence) if known and row.occurrence == 1 else None
+
+    def cancelled(self, row: Any, kind: str, decision: Decisions) -> str | None:
+        if kind == "unscheduled":
+            return "opened_by_mistake" if decision.taken_back else None
+        found = self.wanted.get((row.timepoint, row.occurrence))
+        if found is None and row.timepoint not in self.chain[-1].study.timepoints_by_code:
+            return AMENDMENT
+        derived_later = row.cancelled_reason in (TAKEN_BACK, AMENDMENT)
+        return (found.cancelled if found else None) or (None if derived_later else row.cancelled_reason)
+
+    def version(self, row: Any, named: Study) -> Study:
+        """The version it would have followed; its own, where it was opened or is none of the plan's."""
+        found = self.wanted.get((row.timepoint, row.occurrence))
+        return found.study if found is not None and row.set_id is None else named
 
 
 def _facts(
