@@ -6,7 +6,7 @@ from functools import cache
 
 from babel import Locale
 from babel.support import NullTranslations
-from flask import Flask, current_app, g, request, session
+from flask import Flask, g, request, session
 from flask_babel import Babel, get_locale, get_translations
 from markupsafe import Markup
 
@@ -33,7 +33,6 @@ def init_app(app: Flask) -> None:
         locale_selector=select_language,
         default_timezone="Europe/Stockholm",
     )
-    app.extensions["proapp.sentences"] = {}
     app.jinja_env.globals["language"] = language
 
 
@@ -60,15 +59,18 @@ class Sentences:
         return self._ready[msgid]
 
 
+_known: dict[str, Sentences] = {}  # the catalogues are the program's own, so one of each serves every app
+
+
 def sentences() -> Sentences:
     """Those of the language that holds at this moment, also under force_locale."""
     # Where Flask-Babel keeps the locale once it is known: a page asks twenty times. Not there: ask the long way.
     locale = getattr(g.get("_flask_babel"), "babel_locale", None) or get_locale()
     code = locale.language if locale else "sv"
-    known: dict[str, Sentences] = current_app.extensions["proapp.sentences"]
-    if code not in known:
-        known[code] = Sentences(code, get_translations())
-    return known[code]
+    found = _known.get(code)
+    if found is None:
+        found = _known[code] = Sentences(code, get_translations())
+    return found
 
 
 def gettext(msgid: str, **values: object) -> str:
@@ -85,14 +87,19 @@ def language() -> str:
 _locale = cache(Locale.parse)  # it looks on the disk each time
 
 
+@cache
+def _offered(of_study: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code for code in LANGUAGES if code in of_study) or ("sv",)
+
+
 def select_language() -> Locale:
-    return _locale(_chosen())
+    return _locale(_chosen(_offered(runtime().study.languages)))
 
 
-def _chosen() -> str:
-    offered = [code for code in LANGUAGES if code in runtime().study.languages] or ["sv"]
-    if session.get(CHOSEN) in offered:
-        return str(session[CHOSEN])
+def _chosen(offered: tuple[str, ...]) -> str:
+    chosen = session.get(CHOSEN)
+    if chosen in offered:
+        return str(chosen)
     who = None
     if request.path.startswith("/staff"):
         who = find_staff() if request.cookies.get(STAFF_COOKIE) else None

@@ -7,19 +7,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, session, url_for
-from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext as _
-from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from proapp.db.migrate import current_revision, head_revision
 from proapp.services import health as checking
 from proapp.services.health import Health
-from proapp.services.sessions import AT_THE_PIN, LIMITS, Patient
+from proapp.services.sessions import AT_THE_PIN
 from proapp.version import __version__
 from proapp.web.guard import audience, find_patient
 from proapp.web.i18n import CHOSEN, LANGUAGES
-from proapp.web.i18n import language as current_language
 from proapp.web.patient.devices import known_device
 from proapp.web.transactions import database, now, runtime
 

@@ -14,6 +14,7 @@ from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument, Wording
 from proapp.services.sitting import Sitting, Step
 from proapp.web.i18n import gettext as _
+from proapp.web.i18n import sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,6 @@ class Question:
     introduction: str
     choices: str
     first_code: int
-    is_answered: bool
     saved: str
     notice: str
     back: str
@@ -67,17 +67,16 @@ def question(
     lang, words = wording(instrument, language)
     given = sitting.given.get(step)
     answered = given is not None and given.kind == "answered"
-    _part, position, done = sitting.place(step)
+    part, position, done = sitting.place(step)
     back, back_words = _back(sitting, step, back_to_review)
     return Question(
-        place=place(sitting, step),
+        place=_place(language, part, len(sitting.instruments), position, len(instrument.items)),
         position=done,
         total=sitting.total,
         lang=lang,
         introduction=words.introduction if position == 0 else "",
-        choices=_choices(instrument, step.item, lang, given.code if given else None),
+        choices=_choices(instrument, step.item, lang, given.code if given else None, answered, prompt, language),
         first_code=instrument.choices(step.item).lowest,
-        is_answered=answered,
         saved=_("Your answer is saved.") if answered else _("Each answer is saved when you continue."),
         notice=words.notice or "",
         back=back,
@@ -88,29 +87,34 @@ def question(
 
 
 @lru_cache(maxsize=4096)
-def _choices(instrument: Instrument, number: int, lang: str, chosen: int | None) -> Markup:
-    """The item with its answers: the largest piece of the page, and the same for everybody who answered the same."""
+def _choices(
+    instrument: Instrument, number: int, lang: str, chosen: int | None, answered: bool, prompt: bool, language: str
+) -> Markup:
+    """The item with its answers and buttons: the largest piece of the page, the same for all who answered the same.
+
+    `lang` is the language of the wording, `language` the page's.
+    """
     item, choices, words = instrument.item(number), instrument.choices(number), instrument.wording[lang]
     labels = words.responses[choices.id]
     return Markup(  # noqa: S704  a template of ours, which escapes what is put into it
         current_app.jinja_env.get_template("patient/_choices.html").render(
+            _=sentences().say,
             lang=lang,
             recall=words.recalls[item.recall] if item.recall else "",
             text=words.items[number],
             layout=choices.layout,
             options=[Option(code, labels.get(code, ""), code == chosen) for code in choices.codes],
+            is_answered=answered,
+            prompt=prompt,
         )
     )
 
 
-def place(sitting: Sitting, step: Step) -> str:
+@lru_cache(maxsize=1024)
+def _place(_language: str, part: int, parts: int, position: int, items: int) -> str:
     """Part 1 of 3 · Question 12 of 30. Numbers of items that are not asked are left out, so the totals never move."""
-    part, position, _place = sitting.place(step)
-    instrument = sitting.instruments[part]
-    here = _("Question %(number)d of %(total)d", number=position + 1, total=len(instrument.items))
-    if len(sitting.instruments) == 1:
-        return here
-    return _("Part %(number)d of %(total)d", number=part + 1, total=len(sitting.instruments)) + " · " + here
+    here = _("Question %(number)d of %(total)d", number=position + 1, total=items)
+    return here if parts == 1 else _("Part %(number)d of %(total)d", number=part + 1, total=parts) + " · " + here
 
 
 def _back(sitting: Sitting, step: Step, back_to_review: bool) -> tuple[str, str]:

@@ -1,0 +1,67 @@
+"""What surrounds every page of a patient: the same for everybody at a clinic, so it is made once for each language."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import current_app, render_template, request
+from flask.blueprints import BlueprintSetupState
+from markupsafe import Markup, escape
+
+from proapp.services.sessions import LIMITS, Patient
+from proapp.web.i18n import LANGUAGES, language
+from proapp.web.patient import blueprint
+from proapp.web.transactions import runtime
+
+NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so never translated
+CUT = "\0"  # where a page puts its own; no text of ours holds it
+
+
+class Frame(NamedTuple):
+    """The pieces around: title, language switch, form token of signing out, content."""
+
+    start: Markup
+    top: Markup
+    sign_out: Markup
+    main: Markup
+    end: Markup
+    signed_in: bool
+
+
+@blueprint.record_once
+def ready(state: BlueprintSetupState) -> None:
+    state.app.extensions["proapp.frames"] = {}
+    state.app.extensions["proapp.switches"] = {}
+    state.app.jinja_env.globals.update(
+        patient_frame=frame,
+        other_languages=other_languages,
+        language_names=NAMES,
+        idle_seconds=int(LIMITS["patient"].idle.total_seconds()),
+    )
+
+
+def frame(who: Patient | None) -> Frame:
+    made: dict[tuple[object, ...], Frame] = current_app.extensions["proapp.frames"]
+    signed_in = who is not None and who.kind == "patient"
+    study = runtime().study
+    key = (language(), who.site_code if who else None, signed_in, request.script_root, study.content_hash)
+    if key not in made:
+        site = study.site(who.site_code) if who else None
+        page = render_template("patient/_frame.html", site=site, signed_in=signed_in, cut=CUT)
+        start, top, sign_out, main, end = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
+        made[key] = Frame(start, top, sign_out, main, end, signed_in)
+    return made[key]
+
+
+def other_languages(form: str = "") -> Markup:
+    """A button for each language but the page's own; `form`: the id of the form they belong to, if not inside it."""
+    made: dict[tuple[str, str], Markup] = current_app.extensions["proapp.switches"]
+    key = (language(), form)
+    if key not in made:
+        offered = [code for code in LANGUAGES if code in runtime().study.languages and code != key[0]]
+        of_form = Markup(' form="{}"').format(form) if form else Markup()
+        button = Markup('<button class="quiet"{form} name="language" value="{code}" lang="{code}">{name}</button>')
+        made[key] = Markup("\n").join(
+            button.format(form=of_form, code=code, name=escape(NAMES[code])) for code in offered
+        )
+    return made[key]
