@@ -33,7 +33,12 @@ Outcome = Accepted | PassingFailure | PermanentFailure | UnknownOutcome
 
 def worker_name() -> str:
     """One that no other worker has, and this process has only once."""
-    return f"{socket.gethostname()[:20]}:{os.getpid()}:{secrets.token_hex(3)}"
+    return f"{socket.gethostname()[:14]}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def composers(runtime: Runtime) -> Mapping[str, Composer]:
+    """Who makes the text of messages to staff, by kind."""
+    return {}
 
 
 # --- queueing -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
@@ -40,6 +41,17 @@ _LOOKS_PRIVATE = re.compile(
     r"|\b[A-Za-z0-9_-]{43}\b"  # a token
     r"|(?<=[?#])\S+"  # whatever follows an address
 )
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """A command that tells in its own words what it does needs no lines about the same."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def configure(level: str = "INFO", stream: TextIO | None = None) -> None:

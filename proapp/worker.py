@@ -1,26 +1,32 @@
-"""The clock of the house: a process of its own that calls the sweep once a minute, and nothing else.
+"""The clock of the house: a process of its own that ticks once a minute and hands over messages every few seconds.
 
-APScheduler only ticks. All truth about what is due lies in the tables, so the worker may die, be late, or run twice:
-the services it calls give the same rows. `proapp tick` does by hand what this does by the clock.
+APScheduler only ticks. All truth about what is due lies in the tables, so the worker may die, be late, or run several
+times on several machines: the services it calls give the same rows. `proapp tick` does by hand what this does by the
+clock.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from datetime import datetime
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from proapp import logs
+from proapp import delivery, logs
 from proapp.clock import system_clock
+from proapp.gateways.build import build
+from proapp.gateways.protocol import Gateway
 from proapp.runtime import Runtime
-from proapp.services.sweep import Report, sweep
+from proapp.services import installation
+from proapp.services.sweep import Report, note_run, sweep
 
 log = structlog.get_logger()
 EVERY_SECONDS = 60
+DELIVER_EVERY_SECONDS = 3
 
 
 def portions(
@@ -40,6 +46,7 @@ def portions(
                 as_of=as_of,
                 dry_run=dry_run,
                 after=after,
+                note=False,
             )
             if not dry_run:
                 session.commit()
@@ -47,36 +54,86 @@ def portions(
         after = report.after
 
 
-def sweep_once(runtime: Runtime) -> None:
-    """The job: never raises, because the next minute does what this one could not. Log lines name rows by id only."""
+def tick_once(runtime: Runtime, worker: str = "") -> None:
+    """The job of every minute: submits what was left, queues what is due, and notes that it came to the end.
+
+    It never raises, because the next minute does what this one could not; neither half waits for the other. Log lines
+    name rows by id only.
+    """
+    now = runtime.clock()
+    if sweep_once(runtime, now) & queue_once(runtime, now):
+        try:
+            with runtime.writing.begin() as session:
+                note_run(session, now)
+                if worker:
+                    installation.note_worker(session, worker, now=now)
+        except Exception as error:
+            log.error("tick.interrupted", error_type=type(error).__name__)
+
+
+def sweep_once(runtime: Runtime, now: datetime) -> bool:
     try:
-        for report in portions(runtime, now=runtime.clock()):
+        for report in portions(runtime, now=now):
             for found in report.submitted:
                 log.info("sweep.submitted", response_set=found.response_set_id, timepoint=found.timepoint)
             for failure in report.failed:
                 log.error("sweep.failed", response_set=failure.response_set_id, error_type=failure.error)
     except Exception as error:  # a locked or absent database is tried again in a minute
         log.error("sweep.interrupted", error_type=type(error).__name__)
+        return False
+    return True
+
+
+def queue_once(runtime: Runtime, now: datetime) -> bool:
+    try:
+        for due in delivery.queue_due(runtime, now=now):
+            decision = due.decision
+            log.info("message.queued", assessment=due.case.assessment_id, step=decision.step, channel=decision.via)
+    except Exception as error:
+        log.error("reminding.interrupted", error_type=type(error).__name__)
+        return False
+    return True
+
+
+def deliver_job(runtime: Runtime, gateways: Mapping[str, Gateway], worker: str, stopping: threading.Event) -> None:
+    """The job of every few seconds; it never raises either."""
+    try:
+        delivery.deliver_once(
+            runtime, gateways, worker=worker, composers=delivery.composers(runtime), stopping=stopping.is_set
+        )
+    except Exception as error:
+        log.error("delivery.interrupted", error_type=type(error).__name__)
 
 
 def run(runtime: Runtime) -> None:
-    """Tick until told to stop (SIGTERM or Ctrl-C); a sweep that is running is finished first.
+    """Tick until told to stop (SIGTERM or Ctrl-C); a sweep and a message under way are finished first.
 
     The signals are waited for, not handled: an exception raised by a handler can be lost in somebody's destructor.
     """
     logs.configure(runtime.settings.log_level)
     stop = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # before any thread is made, so that all of them leave it to us
+    gateways, worker, stopping = build(runtime.settings), delivery.worker_name(), threading.Event()
+    # A thread for each job: a gateway that hangs does not hold up the clock.
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(1)},
+        executors={"default": ThreadPoolExecutor(1), "delivery": ThreadPoolExecutor(1)},
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
+    begin = system_clock()
+    scheduler.add_job(tick_once, "interval", [runtime, worker], id="tick", seconds=EVERY_SECONDS, next_run_time=begin)
     scheduler.add_job(
-        sweep_once, "interval", [runtime], id="sweep", seconds=EVERY_SECONDS, next_run_time=system_clock()
+        deliver_job,
+        "interval",
+        [runtime, gateways, worker, stopping],
+        id="delivery",
+        executor="delivery",
+        seconds=DELIVER_EVERY_SECONDS,
+        next_run_time=begin + timedelta(seconds=1),
     )
     scheduler.start()
-    log.info("worker.started", every_seconds=EVERY_SECONDS)
+    log.info("worker.started", worker=worker, every_seconds=EVERY_SECONDS, deliver_every=DELIVER_EVERY_SECONDS)
     signal.sigwait(stop)
+    stopping.set()
     scheduler.shutdown(wait=True)
     log.info("worker.stopped")

@@ -20,9 +20,10 @@ from sqlalchemy import func, select
 
 from proapp import worker
 from proapp.cli import main
-from proapp.db.models import AuditEvent, ResponseSet
+from proapp.db.models import AuditEvent, Installation, ResponseSet
 from proapp.services.audit_review import faults
 from proapp.services.sweep import last_run
+from tests.messages import OPENED_TODAY, rows
 from tests.people import People
 
 RANDOMIZED = date(2021, 1, 15)  # every window is long over, whatever day the tests are run
@@ -146,9 +147,9 @@ def test_a_worker_ends_cleanly_when_told_to(runtime: Any, start: Callable[..., A
 def test_a_worker_that_was_away_for_days_makes_up_for_it(runtime: Any, clock: Any):
     backlog(runtime, 2)
     clock.forward(days=3)
-    worker.sweep_once(runtime)
+    worker.tick_once(runtime)
     assert_each_once(runtime, 2)
-    worker.sweep_once(runtime)
+    worker.tick_once(runtime)
     assert_each_once(runtime, 2)
 
 
@@ -158,7 +159,7 @@ def test_a_job_that_fails_is_logged_by_the_kind_of_error_only(runtime: Any, monk
 
     monkeypatch.setattr(worker, "sweep", broken)
     with structlog.testing.capture_logs() as lines:
-        worker.sweep_once(runtime)
+        worker.tick_once(runtime)
     assert lines == [{"event": "sweep.interrupted", "error_type": "ValueError", "log_level": "error"}]
 
 
@@ -176,7 +177,7 @@ def test_a_dry_run_lists_what_would_be_done(runtime: Any, tick: Callable[..., An
     backlog(runtime, 2)
     said = tick("--dry-run").output
     assert "would submit UME-001 m03 (response set 1)" in said
-    assert said.endswith("would submit: 2\n")
+    assert said.endswith("would submit: 2\nwould queue: 0\n")
     assert submitted(runtime) == 0
 
 
@@ -206,3 +207,47 @@ def test_a_failure_ends_with_status_1_and_names_the_row(runtime: Any, tick: Call
     said = tick()
     assert said.exit_code == 1
     assert "FAILED response set 1: InvalidAnswer" in said.output
+
+
+# --- reminders by hand ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def demonstration(runtime: Any, tick: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`proapp tick` on a demonstration, whose clock --as-of may move."""
+    monkeypatch.setenv("PROAPP_DEMO", "1")
+    with runtime.writing.begin() as session:
+        session.add(Installation(name="kind", value="demo"))
+    return tick
+
+
+def test_in_a_demonstration_the_clock_may_be_stepped_through_a_month(runtime: Any, demonstration: Callable[..., Any]):
+    People(runtime, None, lambda *_: None).participant("UME-001", randomized_on=OPENED_TODAY)
+    said = {day: demonstration("--as-of", f"2026-{day}T10:00").output for day in ("11-22", "11-23", "11-24", "12-10")}
+    assert said["11-22"] == "submitted: 0\nmessages: 0\n"
+    assert said["11-23"] == "submitted: 0\nsent UME-001 m03 opens+0 (sms)\nsent: 1\n"
+    assert said["11-24"] == "submitted: 0\nmessages: 0\n"
+    assert said["12-10"] == "submitted: 0\nsent UME-001 m03 target+3 (sms)\nsent: 1\n"
+    assert [row.handed_over_at for row in rows(runtime)] == [
+        datetime(2026, 11, 23, 9, tzinfo=UTC),
+        datetime(2026, 12, 10, 9, tzinfo=UTC),
+    ]
+
+
+def test_a_dry_run_says_which_messages_would_be_queued_and_queues_none(runtime: Any, tick: Callable[..., Any]):
+    People(runtime, None, lambda *_: None).participant("UME-001", randomized_on=OPENED_TODAY)
+    said = tick("--as-of", "2026-11-23T10:00", "--dry-run").output
+    assert said.endswith("would queue UME-001 m03 opens+0 (sms)\nwould queue: 1\n")
+    assert rows(runtime) == []
+
+
+def test_in_a_trial_a_moment_that_is_past_sends_nothing(runtime: Any, tick: Callable[..., Any]):
+    People(runtime, None, lambda *_: None).participant("UME-001", randomized_on=date(2021, 1, 15))
+    assert tick("--as-of", "2021-04-01T10:00").output == "submitted: 0\n"
+    assert rows(runtime) == []
+
+
+def test_what_is_queued_may_be_left_to_the_worker(runtime: Any, demonstration: Callable[..., Any]):
+    People(runtime, None, lambda *_: None).participant("UME-001", randomized_on=OPENED_TODAY)
+    assert demonstration("--as-of", "2026-11-23T10:00", "--queue-only").output.endswith("queued: 1\n")
+    assert demonstration("--as-of", "2026-11-23T10:01").output.endswith("sent: 1\n")

@@ -5,9 +5,9 @@ The two kinds never mix: the web face refuses to serve the one as the other.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Installation, Participant, StudyVersion
@@ -48,3 +48,13 @@ def record_study(session: Session, study: Study, text: str, *, now: datetime) ->
         session.flush()
         return True
     return False
+
+
+def note_worker(session: Session, worker: str, *, now: datetime) -> None:
+    """A worker's sign of life (`worker:<name>`); those of workers not heard of for a day go. No audit event: it is not
+    a fact about the trial."""
+    name, value = f"worker:{worker}"[:40], now.isoformat(timespec="seconds")
+    old = (now - timedelta(days=1)).isoformat(timespec="seconds")
+    session.execute(delete(Installation).where(Installation.name.like("worker:%"), Installation.value < old))
+    if session.execute(update(Installation).where(Installation.name == name).values(value=value)).rowcount == 0:  # type: ignore[attr-defined]
+        session.execute(insert(Installation).values(name=name, value=value))

@@ -88,12 +88,13 @@ def sweep(
     dry_run: bool = False,
     after: int = 0,
     portion: int = PORTION,
+    note: bool = True,
 ) -> Report:
     """One portion of the sweep, of sets whose id is greater than `after`.
 
     What has run out is decided at `as_of` (default `now`); what is written is dated `now`. Three statements when there
     is something to look at, one when not, and those of the submission for each row acted on; the last portion also
-    forgets old tries to sign in and notes when the sweep was done. A dry run writes nothing.
+    forgets old tries to sign in and (with `note`) notes when the sweep was done. A dry run writes nothing.
     """
     as_of = as_of or now
     rows = session.execute(_candidates(as_of, after, portion, lock=not dry_run)).all()
@@ -121,7 +122,8 @@ def sweep(
     last = rows[-1].set_id if len(rows) == portion else None
     if last is None and not dry_run:
         throttle.forget(session, now=now)
-        _note_run(session, now)
+        if note:
+            note_run(session, now)
     return Report(tuple(submitted), tuple(failed), last)
 
 
@@ -241,7 +243,7 @@ def _facts(row: Any, study: Study, known: _Facts) -> AssessmentFacts:
     )
 
 
-def _note_run(session: Session, now: datetime) -> None:
+def note_run(session: Session, now: datetime) -> None:
     """A sign of life for the staff's pages, not a fact about the trial: it has no audit event. It never goes back."""
     value = now.isoformat(timespec="seconds")
     named = Installation.name == LAST_TICK

@@ -1,0 +1,538 @@
+"""A message from the moment it falls due to its receipt: queued once, decided about again, handed over once, recorded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from proapp import delivery
+from proapp.db.models import AuditEvent, Contact, ContactAttempt, DeliveryReceipt, Message, ResponseSet
+from proapp.gateways.protocol import Accepted, PassingFailure, PermanentFailure, UnknownOutcome
+from proapp.services import answering, audit, declining, messages, outbox, participant_events
+from proapp.services.audit import Actor
+from proapp.services.audit_review import faults
+from proapp.services.errors import NotFound, Refused
+from proapp.services.sitting_reading import find_sitting
+from tests.messages import OPENED_TODAY, Memory, rows, states
+from tests.people import People
+
+STAFF = audit.COMMAND_LINE
+ANNA = Actor("patient", 1, "patient")
+
+
+@pytest.fixture
+def anna(runtime: Any) -> int:
+    return People(runtime, None, lambda *_: None).participant(randomized_on=OPENED_TODAY)
+
+
+@pytest.fixture
+def gateway() -> Memory:
+    return Memory()
+
+
+def tick(runtime: Any) -> list[str]:
+    return [due.decision.step for due in delivery.queue_due(runtime, now=runtime.clock())]
+
+
+def deliver(runtime: Any, gateway: Memory, worker: str = "w1") -> int:
+    return delivery.deliver_once(runtime, gateway.both(), worker=worker)
+
+
+def only(runtime: Any) -> Message:
+    (row,) = rows(runtime)
+    return row
+
+
+def told(runtime: Any) -> Counter[str]:
+    with runtime.reading() as session:
+        # These participants and their answers were written without events; the chains themselves must be whole.
+        expected = ("no events at all", "answer is stored")
+        assert not [one for one in faults(session) if not any(words in one.sentence for words in expected)]
+        return Counter(
+            session.scalars(
+                select(AuditEvent.action).where(AuditEvent.entity.in_(("message", "contact", "delivery_receipt")))
+            )
+        )
+
+
+def contact(runtime: Any) -> Contact:
+    with runtime.reading() as session:
+        return session.scalars(select(Contact)).one()
+
+
+def raises(error: Exception) -> Any:
+    def answer(_message: Any) -> Accepted:
+        raise error
+
+    return answer
+
+
+# --- queued ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_due_is_queued_once_however_often_the_clock_ticks(runtime, anna):
+    assert tick(runtime) == ["opens+0"]
+    assert tick(runtime) == []
+    row = only(runtime)
+    assert (row.kind, row.channel, row.state, row.participant_id) == ("reminder", "sms", "queued", anna)
+    assert row.key == f"reminder:{row.assessment_id}:opens+0:message"
+    assert row.due_at == runtime.clock()
+    assert told(runtime) == {"message.queued": 1}
+
+
+def test_nothing_is_queued_before_its_time(runtime, anna, clock):
+    clock.forward(seconds=-1)
+    assert tick(runtime) == []
+
+
+def test_two_that_queue_the_same_at_once_add_one_row(runtime, anna):
+    with runtime.reading() as session:
+        seen = [
+            delivery.reminding.look(session, study=runtime.study, vault=runtime.vault, now=runtime.clock())
+            for _ in range(2)
+        ]
+    assert [len(delivery._queued(runtime, one, runtime.clock())) for one in seen] == [1, 0]
+    assert told(runtime) == {"message.queued": 1}
+
+
+# --- handed over ----------------------------------------------------------------------------------------------------
+
+
+def test_a_queued_message_goes_in_the_language_and_to_the_number_of_the_participant(runtime, anna, gateway):
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+    (sent,) = gateway.given
+    assert sent.to == "+46701740605"
+    assert sent.text.startswith("Hej!")
+    assert sent.channel == "sms"
+    assert len(sent.reference) == 32
+    row = only(runtime)
+    assert (row.state, row.gateway, row.provider_ref, row.attempts) == ("sent", "log", "ref-1", 1)
+    assert row.handed_over_at == runtime.clock()
+    assert row.units in (1, 2)
+    assert deliver(runtime, gateway) == 0
+    assert told(runtime) == {"message.queued": 1, "message.sent": 1}
+
+
+def test_neither_address_nor_text_is_in_the_trail_or_in_a_repr(runtime, anna, gateway):
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        claimed = outbox.claim(
+            session, worker="w1", study=runtime.study, vault=runtime.vault, base_url="https://x", now=runtime.clock()
+        )
+    assert "+4670" not in repr(claimed)
+    assert "Hej" not in repr(claimed)
+    with runtime.reading() as session:
+        assert not [event for event in session.scalars(select(AuditEvent.details)) if "+46" in event or "Hej" in event]
+
+
+def test_a_second_worker_passes_over_what_the_first_one_holds(runtime, anna):
+    tick(runtime)
+    about = {"study": runtime.study, "vault": runtime.vault, "base_url": "https://x", "now": runtime.clock()}
+    with runtime.writing.begin() as session:
+        assert outbox.claim(session, worker="w1", **about) is not None
+    with runtime.writing.begin() as session:
+        assert outbox.claim(session, worker="w2", **about) is None
+        assert (
+            outbox.handed_over(
+                session, only(runtime).id, worker="w2", gateway="log", provider_ref="x", now=runtime.clock()
+            )
+            is False
+        )
+    assert only(runtime).state == "sending"
+
+
+# --- decided about again --------------------------------------------------------------------------------------------
+
+
+def submit(runtime: Any, anna: int) -> None:
+    people = People(runtime, None, lambda *_: None)
+    people.answered(anna, "m03")
+    with runtime.writing.begin() as session:
+        sitting = find_sitting(
+            session,
+            study=runtime.study,
+            instruments=runtime.instruments,
+            participant_id=anna,
+            assessment_id=people.assessment_id(anna, "m03"),
+            now=runtime.clock(),
+            lock=True,
+        )
+        answering.submit(session, sitting, vault=runtime.vault, now=runtime.clock(), actor=ANNA)
+
+
+def decline(runtime: Any, anna: int) -> None:
+    people = People(runtime, None, lambda *_: None)
+    with runtime.writing.begin() as session:
+        sitting = find_sitting(
+            session,
+            study=runtime.study,
+            instruments=runtime.instruments,
+            participant_id=anna,
+            assessment_id=people.assessment_id(anna, "m03"),
+            now=runtime.clock(),
+            lock=True,
+        )
+        declining.decline(session, sitting, reason_code=None, now=runtime.clock(), actor=ANNA)
+
+
+def end(type_: str, **more: Any) -> Any:
+    def record(runtime: Any, _anna: int) -> None:
+        with runtime.writing.begin() as session:
+            participant_events.record_event(
+                session,
+                study=runtime.study,
+                study_id="UME-001",
+                sites=None,
+                type=type_,
+                effective_on=runtime.clock().date(),
+                actor=STAFF,
+                now=runtime.clock(),
+                **more,
+            )
+
+    return record
+
+
+CAUSES = {
+    "submitted": submit,
+    "declined": decline,
+    "death": end("death"),
+    "pro_stop": end("pro_stop"),
+    "trial_withdrawal": end("trial_withdrawal", data_use="keep"),
+}
+
+
+@pytest.mark.parametrize("why", CAUSES)
+def test_what_ends_the_asking_cancels_what_is_queued_in_its_own_transaction(runtime, anna, gateway, why):
+    tick(runtime)
+    CAUSES[why](runtime, anna)
+    row = only(runtime)
+    assert (row.state, row.state_reason, row.settled_at) == ("cancelled", why, runtime.clock())
+    assert deliver(runtime, gateway) == 0
+    assert tick(runtime) == []
+    assert gateway.given == []
+    assert told(runtime)["message.cancelled"] == 1
+
+
+def wrong_number(session: Any, runtime: Any, anna: int) -> None:
+    runtime.clock.forward(seconds=1)
+    session.execute(
+        insert(ContactAttempt).values(participant_id=anna, method="phone", outcome="wrong_number", at=runtime.clock())
+    )
+
+
+def undeliverable(session: Any, runtime: Any, anna: int) -> None:
+    session.execute(update(Contact).values(undeliverable_at=runtime.clock()))
+
+
+def answered_behind_our_back(session: Any, runtime: Any, anna: int) -> None:
+    assessment = session.scalars(select(Message.assessment_id)).one()
+    values = {
+        "mode": "paper",
+        "respondent": "self",
+        "protocol_version": "1",
+        "packs": {},
+        "started_at": runtime.clock(),
+        "submitted_at": runtime.clock(),
+        "completed_on": runtime.clock().date(),
+    }
+    session.execute(insert(ResponseSet).values(assessment_id=assessment, **values))
+
+
+@pytest.mark.parametrize(
+    ("fact", "why"),
+    [(wrong_number, "wrong_number"), (undeliverable, "undeliverable"), (answered_behind_our_back, "submitted")],
+)
+def test_a_fact_that_nobody_cancelled_for_is_seen_before_the_message_goes(runtime, anna, gateway, fact, why):
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        fact(session, runtime, anna)
+    assert deliver(runtime, gateway) == 0
+    assert states(runtime) == [("opens+0", "cancelled", why)]
+    assert told(runtime) == {"message.queued": 1, "message.cancelled": 1}
+
+
+def test_a_message_that_the_night_has_overtaken_waits_for_the_morning(runtime, anna, gateway, clock):
+    tick(runtime)
+    clock.forward(hours=11)  # 21:00
+    assert deliver(runtime, gateway) == 0
+    row = only(runtime)
+    assert row.state == "queued"
+    assert row.next_try_at.isoformat() == "2026-11-24T07:00:00+00:00"
+    clock.set(row.next_try_at)
+    assert deliver(runtime, gateway) == 1
+
+
+def test_who_changed_to_letters_gets_the_message_in_the_list_of_letters(runtime, anna, gateway):
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        session.execute(update(Contact).values(channel="letter"))
+    assert deliver(runtime, gateway) == 0
+    assert gateway.given == []
+
+
+# --- failures -------------------------------------------------------------------------------------------------------
+
+
+def test_a_passing_failure_is_tried_again_after_growing_pauses_with_the_same_reference(runtime, anna, gateway, clock):
+    gateway.answer = raises(PassingFailure("refused"))
+    tick(runtime)
+    pauses = []
+    for _ in range(5):
+        assert deliver(runtime, gateway) == 1
+        pauses.append(only(runtime).next_try_at - clock())
+        assert deliver(runtime, gateway) == 0
+        clock.set(only(runtime).next_try_at)
+    assert all(
+        timedelta(seconds=22) * 2**number <= pause <= timedelta(seconds=38) * 2**number
+        for number, pause in enumerate(pauses)
+    )
+    assert len({message.reference for message in gateway.given}) == 1
+    gateway.answer = None
+    assert deliver(runtime, gateway) == 1
+    assert (only(runtime).state, only(runtime).attempts) == ("sent", 6)
+    assert told(runtime) == {"message.queued": 1, "message.try_failed": 5, "message.sent": 1}
+
+
+def test_pauses_have_a_cap_and_the_gateways_own_word_counts():
+    assert outbox.pause(40, chance=lambda: 1.0) == timedelta(hours=1.25)
+    assert outbox.pause(1, retry_after=timedelta(minutes=5), chance=lambda: 0.5) == timedelta(minutes=5)
+    assert outbox.pause(1, retry_after=timedelta(days=5), chance=lambda: 0.5) == timedelta(hours=1)
+
+
+def test_what_cannot_be_handed_over_in_time_is_given_up(runtime, anna, gateway, clock):
+    gateway.answer = raises(PassingFailure("refused"))
+    tick(runtime)
+    deliver(runtime, gateway)
+    assert only(runtime).not_after is not None
+    clock.set(only(runtime).not_after)
+    assert deliver(runtime, gateway) == 0
+    assert (only(runtime).state, only(runtime).state_reason) == ("failed", "too_late")
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_a_permanent_failure_ends_it_and_a_bad_address_is_marked(runtime, anna, gateway, bad):
+    gateway.answer = raises(PermanentFailure("no_such_number", undeliverable=bad))
+    tick(runtime)
+    deliver(runtime, gateway)
+    assert states(runtime) == [("opens+0", "failed", "no_such_number")]
+    assert (contact(runtime).undeliverable_at is not None) is bad
+    assert told(runtime)["contact.undeliverable"] == int(bad)
+
+
+def test_an_unknown_outcome_is_possibly_sent_and_never_sent_again_by_itself(runtime, anna, gateway, clock):
+    gateway.answer = raises(UnknownOutcome("no_answer"))
+    tick(runtime)
+    deliver(runtime, gateway)
+    assert states(runtime) == [("opens+0", "possibly_sent", "no_answer")]
+    clock.forward(hours=3)
+    tick(runtime)
+    assert deliver(runtime, gateway) == 0
+    assert len(gateway.given) == 1
+
+
+def test_a_gateway_that_breaks_counts_as_an_unknown_outcome_and_stops_nothing(runtime, anna, gateway):
+    gateway.answer = raises(RuntimeError("+46701740605"))
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+    assert states(runtime) == [("opens+0", "possibly_sent", "gateway_broken")]
+
+
+# --- a worker that never came back ----------------------------------------------------------------------------------
+
+
+def claimed(runtime: Any) -> outbox.Claimed:
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        found = outbox.claim(
+            session, worker="gone", study=runtime.study, vault=runtime.vault, base_url="https://x", now=runtime.clock()
+        )
+    assert found is not None
+    return found
+
+
+def test_a_lease_that_ran_out_leaves_a_message_possibly_sent(runtime, anna, gateway, clock):
+    claimed(runtime)
+    assert deliver(runtime, gateway) == 0
+    assert only(runtime).state == "sending"
+    clock.forward(minutes=2)
+    assert deliver(runtime, gateway) == 0
+    assert states(runtime) == [("opens+0", "possibly_sent", "lease_over")]
+    assert gateway.given == []
+    assert told(runtime) == {"message.queued": 1, "message.possibly_sent": 1}
+
+
+def test_a_worker_that_comes_back_late_still_says_what_became_of_it(runtime, anna, gateway, clock):
+    one = claimed(runtime)
+    clock.forward(minutes=3)
+    deliver(runtime, gateway)
+    with runtime.writing.begin() as session:
+        assert outbox.handed_over(session, one.id, worker="gone", gateway="log", provider_ref="x", now=clock())
+    assert (only(runtime).state, only(runtime).settled_at) == ("sent", None)
+
+
+def test_staff_may_have_it_sent_again_and_it_is_decided_about_anew(runtime, anna, gateway, clock):
+    one = claimed(runtime)
+    clock.forward(minutes=3)
+    deliver(runtime, gateway)
+    with runtime.writing.begin() as session:
+        messages.resend(session, one.id, sites=frozenset({"UME"}), actor=STAFF, now=clock())
+        with pytest.raises(Refused, match="cannot_resend"):
+            messages.resend(session, one.id, sites=None, actor=STAFF, now=clock())
+    assert deliver(runtime, gateway) == 1
+    assert only(runtime).state == "sent"
+
+
+def test_somebody_elses_message_cannot_be_resent(runtime, anna, clock):
+    one = claimed(runtime)
+    with runtime.writing.begin() as session:
+        for message_id, sites in ((one.id, frozenset({"LUN"})), (999, None)):
+            with pytest.raises(NotFound):
+                messages.resend(session, message_id, sites=sites, actor=STAFF, now=clock())
+
+
+def test_what_became_useless_is_not_sent_again(runtime, anna, gateway, clock):
+    one = claimed(runtime)
+    clock.forward(days=40)
+    deliver(runtime, gateway)
+    with runtime.writing.begin() as session, pytest.raises(Refused, match="too_late"):
+        messages.resend(session, one.id, sites=None, actor=STAFF, now=clock())
+
+
+# --- receipts -------------------------------------------------------------------------------------------------------
+
+
+def report(runtime: Any, status: str, reason: str | None = None, ref: str = "ref-1") -> bool:
+    with runtime.writing.begin() as session:
+        return outbox.receive(
+            session, gateway="log", provider_ref=ref, status=status, reason=reason, now=runtime.clock()
+        )
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("delivered",),
+        ("accepted", "delivered"),
+        ("delivered", "failed"),
+        ("failed", "delivered"),
+        ("delivered", "delivered", "accepted"),
+    ],
+)
+@pytest.mark.parametrize("early", [0, 1, 2])
+def test_receipts_in_any_order_early_or_twice_end_in_the_same(runtime, anna, gateway, order, early):
+    tick(runtime)
+    for status in order[:early]:
+        report(runtime, status)
+    deliver(runtime, gateway)
+    for status in (*order[early:], *order):
+        report(runtime, status)
+    assert only(runtime).state == "delivered"
+    assert contact(runtime).undeliverable_at is None
+    with runtime.reading() as session:
+        assert len(session.scalars(select(DeliveryReceipt)).all()) == len(set(order))
+    assert told(runtime)["receipt.received"] == len(set(order))
+    assert told(runtime)["message.delivered"] == 1
+
+
+def test_a_message_that_was_not_delivered_marks_the_contact(runtime, anna, gateway, clock):
+    tick(runtime)
+    deliver(runtime, gateway)
+    clock.forward(minutes=20)
+    assert report(runtime, "failed", "absent") is True
+    assert report(runtime, "failed", "absent") is False
+    assert states(runtime) == [("opens+0", "failed", "absent")]
+    assert (contact(runtime).undeliverable_at, contact(runtime).undeliverable_reason) == (clock(), "absent")
+
+
+def test_an_old_failure_says_nothing_about_a_new_number(runtime, anna, gateway, clock):
+    tick(runtime)
+    deliver(runtime, gateway)
+    clock.forward(minutes=20)
+    with runtime.writing.begin() as session:
+        session.execute(update(Contact).values(updated_at=clock()))
+    report(runtime, "failed")
+    assert only(runtime).state == "failed"
+    assert contact(runtime).undeliverable_at is None
+
+
+def test_a_delivered_test_message_verifies_the_contact(runtime, anna, gateway, clock):
+    with runtime.writing.begin() as session:
+        about = {
+            "kind": "test",
+            "channel": "sms",
+            "participant_id": anna,
+            "site_code": "UME",
+            "due_at": clock(),
+            "now": clock(),
+            "actor": STAFF,
+        }
+        assert outbox.queue(session, key="test:1", **about) is not None
+        assert outbox.queue(session, key="test:1", **about) is None
+    clock.forward(hours=12)  # in the middle of the night: somebody waits for it
+    assert deliver(runtime, gateway) == 1
+    assert "provmeddelande" in gateway.given[0].text
+    report(runtime, "delivered")
+    assert contact(runtime).verified_at == clock()
+    assert told(runtime)["contact.reached"] == 1
+
+
+@pytest.mark.parametrize("type_", ["death", "pro_stop", "trial_withdrawal", "contact_pause"])
+def test_a_test_message_to_who_is_not_written_to_is_cancelled(runtime, anna, gateway, clock, type_):
+    with runtime.writing.begin() as session:
+        outbox.queue(
+            session,
+            key="test:1",
+            kind="test",
+            channel="sms",
+            participant_id=anna,
+            due_at=clock(),
+            now=clock(),
+            actor=STAFF,
+        )
+    People(runtime, None, lambda *_: None).event(anna, type_, date(2026, 11, 23))
+    assert deliver(runtime, gateway) == 0
+    assert only(runtime).state == "cancelled"
+
+
+def test_a_report_of_an_unknown_message_is_kept(runtime, engine):
+    assert report(runtime, "delivered", ref="of-somebody-else") is True
+    with runtime.reading() as session:
+        event = session.scalars(select(AuditEvent)).one()
+        assert (event.chain, event.action) == (audit.SYSTEM, "receipt.received")
+
+
+# --- letters --------------------------------------------------------------------------------------------------------
+
+
+def test_a_letter_waits_in_its_list_until_somebody_posts_it(runtime, gateway, clock):
+    People(runtime, None, lambda *_: None).participant(randomized_on=OPENED_TODAY, channel="letter")
+    with runtime.writing.begin() as session:
+        assessment = session.scalars(select(Message.assessment_id)).all()
+        assert assessment == []
+        letter = outbox.queue(
+            session,
+            key="reminder:1:opens+0:message",
+            kind="reminder",
+            channel="letter",
+            participant_id=1,
+            assessment_id=None,
+            step="opens+0",
+            due_at=clock(),
+            now=clock(),
+            actor=STAFF,
+        )
+    assert letter is not None
+    assert deliver(runtime, gateway) == 0
+    with runtime.writing.begin() as session:
+        for _ in range(2):
+            messages.letter_posted(session, letter, sites=frozenset({"UME"}), actor=STAFF, now=clock())
+        with pytest.raises(NotFound):
+            messages.letter_posted(session, letter, sites=frozenset({"LUN"}), actor=STAFF, now=clock())
+    assert only(runtime).state == "sent"
+    assert told(runtime)["message.posted"] == 1
