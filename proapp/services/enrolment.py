@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, Participant, ResponseSet
-from proapp.services import audit, contacts, planning, register
+from proapp.services import audit, contact_check, contacts, planning, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
 from proapp.services.event_corrections import correct_randomization as correct_randomization
@@ -57,7 +57,7 @@ def enrol(
     now: datetime,
     allow_shared_mobile_reason: str | None = None,
 ) -> int:
-    """A new participant with contact, consent and plan; returns the participant's id (of the database).
+    """A new participant with contact, consent, plan and a first test message; returns the id (of the database).
 
     Raises NotFound for a site outside `sites` or unknown, and Refused: study_id_pattern(example),
     study_id_of_other_site(site), study_id_taken, site_not_open(site), date_in_future, language_not_offered, and what
@@ -87,6 +87,7 @@ def enrol(
     )
     audit.record(session, enrolled, kept, consent, actor=actor, now=now, participant_id=participant.id, locked=True)
     planning.replan(session, study, participant.id, actor=actor, now=now)
+    contact_check.at_enrolment(session, participant, channel=details.channel, actor=actor, now=now)
     return participant.id
 
 

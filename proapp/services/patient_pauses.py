@@ -23,6 +23,7 @@ from proapp.study.model import Study
 TYPE = "contact_pause"
 WEEKS = (1, 2, 4)
 LONGEST = timedelta(days=183)
+LATEST_START = timedelta(days=366)
 ONE_DAY = timedelta(days=1)
 
 
@@ -55,7 +56,7 @@ def pause(
     """No reminders from the first day to the last. It takes the place of any other pause; saying it twice is saying it
     once. What is queued for today is cancelled.
 
-    Raises Refused: from_in_past, until_before_from, pause_too_long(longest), reason_too_long(longest).
+    Raises Refused: from_in_past, from_too_far, until_before_from, pause_too_long(longest), reason_too_long(longest).
     """
     participant = register.find(session, study_id=who.study_id, sites=None, lock=True)
     today = register.today_at(study, participant.site_code, now)
@@ -99,6 +100,8 @@ def end_pause(session: Session, *, study: Study, who: Patient, actor: Actor, now
 def _check(from_on: date, until_on: date, today: date) -> None:
     if from_on < today:
         raise Refused("from_in_past")
+    if from_on - today > LATEST_START:
+        raise Refused("from_too_far")
     if until_on < from_on:
         raise Refused("until_before_from")
     if until_on - from_on > LONGEST:

@@ -92,6 +92,7 @@ def test_every_row_of_an_enrolment_has_exactly_one_audit_event(session, study, e
         "contact",
         "participant_event",
         *["assessment"] * len(study.timepoints),
+        "message",
     ]
     assert {(event.chain, event.actor_role, event.site_code) for event in events} == {(f"p{anna}", "nurse", "UME")}
     assert list(faults(session)) == []

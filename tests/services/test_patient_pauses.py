@@ -130,6 +130,7 @@ def test_a_pause_is_over_after_its_last_day_and_the_local_day_counts(anna, clock
     ("first", "last", "code"),
     [
         (-1, 3, "from_in_past"),
+        (367, 368, "from_too_far"),
         (2, 1, "until_before_from"),
         (0, 184, "pause_too_long"),
     ],

@@ -68,6 +68,10 @@ ROUTES = {
     "patient.decline": Route(PATIENT, "/assessment/{assessment}/decline"),
     "patient.decline_now": Route(PATIENT, "/assessment/{assessment}/decline", "POST"),
     "patient.undo_decline": Route(PATIENT, "/assessment/{assessment}/undo-decline", "POST"),
+    "patient.not_now": Route(PATIENT, "/assessment/{assessment}/not-now"),
+    "patient.ask": Route(PATIENT, "/assessment/{assessment}/not-now", "POST"),
+    "patient.no_more": Route(PATIENT, "/no-more"),
+    "patient.stop_questionnaires": Route(PATIENT, "/no-more", "POST"),
     "patient.sign_out": Route(PATIENT, "/sign-out", "POST"),
     # gateways
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
@@ -108,6 +112,7 @@ ROUTES = {
     "staff.letters": Route(CLINICAL | {"monitor"}, "/staff/letters"),
     "staff.letter_sent": Route(CLINICAL, "/staff/letters/{message}/sent", "POST"),
     "staff.participant_follow_up": Route(CLINICAL | {"monitor"}, "/staff/participants/{participant}/follow-up"),
+    "staff.send_test": Route(CLINICAL, "/staff/participants/{participant}/contact/test", "POST"),
     "staff.send_again": Route(CLINICAL, "/staff/messages/{message}/send-again", "POST"),
     "staff.reason": Route(CLINICAL, "/staff/assessments/{assessment}/reason", "GET POST"),
     "staff.decline": Route(CLINICAL, "/staff/assessments/{assessment}/decline", "POST"),

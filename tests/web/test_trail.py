@@ -11,9 +11,9 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from proapp.db.models import AuditEvent, Base
+from proapp.db.models import AuditEvent, Base, Message
 from proapp.services import audit_review
 from tests.people import PIN
 from tests.web.routes import CLINICAL, ROUTES
@@ -87,7 +87,9 @@ def _a_day_of_the_nurse(send: Any, people: Any) -> None:
         "contact": 1,
         "participant_event": 1,
         "assessment": planned,
+        "message": 1,  # the first test message
     }
+    _do_messages_arrive(send, people, berit, person)
     assert send(berit, f"{person}/sheet") == {"activation_code": 1}
     assert send(berit, f"{person}/sheet") == {"activation_code": 2}  # the old one is revoked
     assert send(berit, f"{person}/contact", {**CONTACT, "mobile": "070-174 06 16"}) == {"contact": 1}
@@ -107,6 +109,13 @@ def _a_day_of_the_nurse(send: Any, people: Any) -> None:
     assert send(berit, f"{person}/events/{event[1]}/revoke", {"reason": "Somebody else"}) == {"participant_event": 1}
     left = {"effective_on": "2026-11-23", "data_use": "keep"}
     assert send(berit, f"{person}/events/trial_withdrawal", left) == {"participant_event": 1, "activation_code": 1}
+
+
+def _do_messages_arrive(send: Any, people: Any, berit: Any, person: str) -> None:
+    assert send(berit, f"{person}/contact/test") == {}  # the first is still on its way
+    with people.runtime.writing.begin() as session:
+        session.execute(update(Message).values(state="sent", handed_over_at=people.runtime.clock()))
+    assert send(berit, f"{person}/contact/test") == {"message": 1}
 
 
 def _correct(send: Any, berit: Any, person: str, planned: int) -> None:
@@ -132,6 +141,9 @@ def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
     phone.get("/home")
     assert send(phone, f"{own}/decline", {"reason": "no_time"}) == {"assessment_event": 1, "missed_reason": 1}
     assert send(phone, f"{own}/undo-decline") == {"assessment_event": 1}
+    assert send(phone, f"{own}/not-now", {"do": "tomorrow"}) == {"patient_request": 1}
+    assert send(phone, f"{own}/not-now", {"do": "tomorrow"}) == {}
+    assert send(phone, f"{own}/not-now", {"do": "call"}) == {"patient_request": 1}
     assert send(phone, own, {"who": "self"}) == {"response_set": 1}
     for form in ({"answer": "2"}, {"answer": "3"}, {"do": "skip"}, {"do": "clear"}, {"answer": "1"}):
         assert send(phone, f"{own}/c30/1", form) == {"answer": 1}
@@ -151,6 +163,8 @@ def _at_home(send: Any, phone: Any) -> None:
     assert send(phone, "/welcome/reminders", {"channel": "sms"}) == {"contact": 1}
     assert send(phone, "/pause", {"length": "1"}) == {"participant_event": 1}
     assert send(phone, "/pause/end") == {"participant_event": 1}
+    assert send(phone, "/no-more") == {"participant_event": 1}
+    assert send(phone, "/no-more") == {}
 
 
 def _a_newcomer_signs_in(send: Any, people: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,19 +12,20 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from icalendar import Alarm, Calendar, Event
 
-from proapp.services import cohort
+from proapp.services import cohort, patient_wishes
 from proapp.services.answering import Receipt
 from proapp.services.cohort import Expected, Member
 from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
 from proapp.web import context
 from proapp.web.guard import audience, patient
-from proapp.web.patient import blueprint, pauses
+from proapp.web.patient import blueprint, pauses, wishes
 from proapp.web.transactions import database, now, runtime, today
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One questionnaire that can be answered now; `answered` is empty before the first answer."""
+    """One questionnaire that can be answered now; `answered` is empty before the first answer. `later` says when the
+    patient will be reminded, who asked for that."""
 
     id: int
     label: str
@@ -34,7 +35,8 @@ class Card:
     done: int
     total: int
     started: bool
-    may_decline: bool
+    may_wait: bool
+    later: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Home:
     has_calendar: bool
     is_over: bool  # nothing is, or will be, asked
     pause: str
+    will_be_called: bool
     check_contact: bool
 
 
@@ -102,7 +105,8 @@ def _site_day() -> date:
 
 def _home(member: Member) -> Home:
     open_now = sorted(filter(_is_open, member.assessments), key=_closing_first)
-    cards = tuple(_card(one) for one in open_now)
+    asked = patient_wishes.noted(database(), participant_id=member.id, now=now())
+    cards = tuple(_card(one, asked.later.get(one.id)) for one in open_now)
     sent = tuple(_sent(one) for one in member.assessments if _own_set(one) is not None)
     coming = upcoming(member)
     following = next_time(member)
@@ -119,6 +123,7 @@ def _home(member: Member) -> Home:
         has_calendar=bool(coming),
         is_over=not cards and not declined and not following,
         pause="" if _has_stopped(member) else pauses.in_words(pauses.standing()),
+        will_be_called=asked.call_at is not None,
         check_contact=member.contact is None or member.contact.confirmed_at is None,
     )
 
@@ -153,7 +158,7 @@ def _closing_first(one: Expected) -> tuple[bool, date, int]:
     return last is None, last or date.max, one.id
 
 
-def _card(one: Expected) -> Card:
+def _card(one: Expected, later: datetime | None) -> Card:
     study, instruments = runtime().study, runtime().instruments
     packs = [instruments[code] for code in study.timepoint(one.timepoint).instruments]
     minutes = max(1, round(sum(pack.minutes for pack in packs)))
@@ -168,7 +173,8 @@ def _card(one: Expected) -> Card:
         done=done,
         total=total,
         started=own is not None,
-        may_decline=is_waiting(one.state),
+        may_wait=is_waiting(one.state),
+        later=_("We will remind you %(when)s.", when=wishes.at_about(later)) if later else "",
     )
 
 

@@ -22,6 +22,7 @@ from proapp.web.transactions import database, now, runtime, today
 DATES = "dates"
 REFUSALS = {
     "from_in_past": ("from_on", lazy_gettext("The first day has already passed. Choose today or a later day.")),
+    "from_too_far": ("from_on", lazy_gettext("The first day is more than a year away. Choose an earlier day.")),
     "until_before_from": ("until_on", lazy_gettext("The last day lies before the first.")),
     "pause_too_long": (
         "until_on",

@@ -10,6 +10,7 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     account,
     audit,
     compliance,
+    contact_check,
     contact_log,
     enrolment,
     events,

@@ -20,7 +20,7 @@ from proapp.services.vault import grouped
 from proapp.web.context import day
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
-from proapp.web.staff import blueprint
+from proapp.web.staff import blueprint, contact_check
 from proapp.web.staff.enrolment_forms import ContactForm, EnrolForm, RandomiseForm, SheetForm
 from proapp.web.staff.enrolment_words import refuse, sentence
 from proapp.web.staff.presenters.windows import window_lines
@@ -237,4 +237,12 @@ def contact(study_id: str) -> Response:
         else:
             flash(gettext("The contact details are changed.") if changed else gettext("Nothing was changed."))
             return to_participant(study_id)
-    return page("staff/contact.html", form, person=member(study_id))
+    found = contact_check.standing(study_id)
+    return page(
+        "staff/contact.html",
+        form,
+        person=member(study_id),
+        by_letter=found.channel == "letter",
+        reach=contact_check.reach(found),
+        last_test=contact_check.last_test(found.last),
+    )

@@ -9,7 +9,7 @@ from flask import render_template, request, url_for
 from proapp.services import contacts, overview
 from proapp.services.overview import Dossier, Wanted
 from proapp.web.guard import audience, staff, staff_actor
-from proapp.web.staff import blueprint
+from proapp.web.staff import blueprint, contact_check
 from proapp.web.staff.presenters import grid as grid_words
 from proapp.web.staff.presenters import history, person, scores, timeline, words
 from proapp.web.staff.presenters.words import Background
@@ -88,6 +88,7 @@ def _contact(study_id: str) -> dict[str, Any] | None:
         "number": contacts.written(details.mobile),
         "mobile": details.mobile,
         "email": details.email,
+        "reach": contact_check.reach(contact_check.standing(study_id)),
     }
 
 
