@@ -134,7 +134,7 @@ def _of_database(runtime: Runtime, old: Study, new: Study, active_from: date) ->
 
     with runtime.reading() as session:
         current = versions.current(session, runtime.study)
-        people = plans.read(session, sites=None)
+        people = [held.person() for held in plans.read(session, sites=None)]
     return amendment(current, old, new, people, {site.code: active_from for site in new.sites})
 
 

@@ -105,7 +105,7 @@ def replan(session: Session, study: Study, participant_id: int, *, actor: Actor,
     site = participant.site_code
     todo = changes(study, stored, anchors_of(events), history.earlier_days(events), site=site)
     done = (*_insert(session, study, participant_id, todo, now), *_update(session, study, todo, now))
-    entries = [_entry(change, participant.site_code) for change in done]
+    entries = [entry_of(change, participant.site_code) for change in done]
     late = [change for change in done if _nobody_asked(study, participant, change, now)]
     entries += _explain(session, late, participant.site_code, now)
     audit.record(session, *entries, actor=actor, now=now, participant_id=participant_id, locked=True)
@@ -121,7 +121,7 @@ def _insert(session: Session, study: Study, participant_id: int, todo: Sequence[
             "participant_id": participant_id,
             "timepoint": change.timepoint,
             "occurrence": change.occurrence,
-            **_values(study, change, now),
+            **values_of(study, change, now),
         }
         for change in new
     ]
@@ -135,19 +135,21 @@ def _insert(session: Session, study: Study, participant_id: int, todo: Sequence[
 def _update(session: Session, study: Study, todo: Sequence[Change], now: datetime) -> list[Change]:
     moved = [change for change in todo if change.assessment_id is not None]
     if moved:
-        rows = [{"id": change.assessment_id, **_values(study, change, now)} for change in moved]
+        rows = [{"id": change.assessment_id, **values_of(study, change, now)} for change in moved]
         session.execute(update(Assessment), rows)
     return moved
 
 
-def _values(study: Study, change: Change, now: datetime) -> dict[str, Any]:
+def values_of(study: Study, change: Change, now: datetime) -> dict[str, Any]:
+    """What the row of the changed assessment holds then."""
     planned_at = now if change.dates else change.planned_at or now
     values = {**asdict(change.new), "cancelled_reason": change.cancelled_reason, "planned_at": planned_at}
     # What has been opened stays with the version of the protocol under which it was opened.
     return values if change.opened else {**values, "protocol_version": change.version or study.number}
 
 
-def _entry(change: Change, site_code: str) -> Entry:
+def entry_of(change: Change, site_code: str) -> Entry:
+    """The audit entry of a change that is written (and so has an id)."""
     details: Mapping[str, Any] = {
         "timepoint": change.timepoint,
         "occurrence": change.occurrence,

@@ -1,4 +1,4 @@
-"""The plans of many participants as they stand, as the pure rooms want them: what an amendment is held against.
+"""The plans of many participants as they stand: what an amendment is held against, and what it is applied to.
 
 Three statements, whatever the number of participants; the site scope is applied in each of them.
 """
@@ -6,44 +6,57 @@ Three statements, whatever the number of participants; the site scope is applied
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, Participant, ParticipantEvent, ResponseSet
 from proapp.db.queries import AnySelect
+from proapp.services.plan_changes import Dates, Stored
 from proapp.study import events as history
 from proapp.study.diff import Person
 from proapp.study.events import Event
-from proapp.study.pairing import Row
-from proapp.study.schedule import PlannedAssessment
 
 Scoping = Callable[[AnySelect], AnySelect]
 
 
-def read(session: Session, *, sites: frozenset[str] | None, participant_id: int | None = None) -> tuple[Person, ...]:
-    """Everybody of these sites (None = all), or the one participant if it is theirs, by study id."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One participant's events and assessments, in order of recording and of planning."""
+
+    id: int
+    study_id: str
+    site: str
+    events: Sequence[Event]
+    stored: Sequence[Stored]
+
+    def person(self, events: Sequence[Event] | None = None) -> Person:
+        """What the pure rooms ask for; with other `events`, as it would be if they were recorded."""
+        every = self.events if events is None else events
+        rows = [row.row() for row in self.stored]
+        return Person(self.study_id, self.site, rows, history.anchors(every), history.earlier_days(every))
+
+
+def read(
+    session: Session, *, sites: frozenset[str] | None, participant_id: int | None = None, lock: bool = False
+) -> tuple[Held, ...]:
+    """Everybody of these sites (None = all), or the one participant if it is theirs, by study id.
+
+    With `lock` all who write about them take turns, in the order of their ids.
+    """
 
     def scoped(query: AnySelect) -> AnySelect:
         if sites is not None:
             query = query.where(Participant.site_code.in_(sorted(sites)))
         return query if participant_id is None else query.where(Participant.id == participant_id)
 
-    people = session.execute(
-        scoped(select(Participant.id, Participant.study_id, Participant.site_code).order_by(Participant.study_id))
-    ).all()
+    people = scoped(select(Participant.id, Participant.study_id, Participant.site_code).order_by(Participant.id))
+    found = session.execute(people.with_for_update(key_share=True) if lock else people).all()
     events, rows = _events(session, scoped), _rows(session, scoped)
-    return tuple(
-        Person(
-            one.study_id,
-            one.site_code,
-            rows[one.id],
-            history.anchors(events[one.id]),
-            history.earlier_days(events[one.id]),
-        )
-        for one in people
-    )
+    held = [Held(one.id, one.study_id, one.site_code, events[one.id], rows[one.id]) for one in found]
+    return tuple(sorted(held, key=lambda one: one.study_id))
 
 
 def _events(session: Session, scoped: Scoping) -> dict[int, list[Event]]:
@@ -65,8 +78,10 @@ def _events(session: Session, scoped: Scoping) -> dict[int, list[Event]]:
     return found
 
 
-def _rows(session: Session, scoped: Scoping) -> dict[int, list[Row]]:
-    planned = (
+def _rows(session: Session, scoped: Scoping) -> dict[int, list[Stored]]:
+    columns = (
+        Assessment.participant_id,
+        Assessment.id,
         Assessment.timepoint,
         Assessment.occurrence,
         Assessment.anchor_on,
@@ -74,17 +89,22 @@ def _rows(session: Session, scoped: Scoping) -> dict[int, list[Row]]:
         Assessment.opens_on,
         Assessment.closes_on,
         Assessment.late_until,
+        Assessment.cancelled_reason,
+        Assessment.planned_at,
+        Assessment.protocol_version,
     )
-    columns = (Assessment.id, Assessment.participant_id, Assessment.protocol_version, Assessment.cancelled_reason)
     completed_on = func.min(ResponseSet.completed_on).filter(ResponseSet.void_reason.is_(None))
     query = (
-        select(*columns, *planned, func.count(ResponseSet.id), completed_on)
+        select(*columns, func.count(ResponseSet.id), completed_on)
         .join(Participant, Participant.id == Assessment.participant_id)
         .outerjoin(ResponseSet, ResponseSet.assessment_id == Assessment.id)
-        .group_by(*columns, *planned)
+        .group_by(*columns)
         .order_by(Assessment.id)
     )
-    found: dict[int, list[Row]] = defaultdict(list)
-    for _, participant_id, version, cancelled, *dates, sets, completed in session.execute(scoped(query)):
-        found[participant_id].append(Row(PlannedAssessment(*dates), version, cancelled, sets > 0, completed))
+    found: dict[int, list[Stored]] = defaultdict(list)
+    for participant_id, id_, code, number, *dates, cancelled, at, version, sets, completed in session.execute(
+        scoped(query)
+    ):
+        row = Stored(id_, code, number, Dates(*dates), cancelled, sets > 0, completed, at, version)
+        found[participant_id].append(row)
     return found

@@ -4,6 +4,7 @@ itself would only be noticed months later, by a patient, so nothing half-checked
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,10 +55,23 @@ def load_study(path: Path, instruments: Mapping[str, Instrument]) -> Study:
     said = read_toml(path)
     if isinstance(said, Problem):
         raise DefinitionError([said])
+    return _checked(said, instruments, str(path))
+
+
+def parse_study(text: str, instruments: Mapping[str, Instrument], *, name: str) -> Study:
+    """As `load_study`, for a text that lies in no file; its problems are reported under `name`."""
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError([Problem(name, "", f"is not valid TOML: {error}")]) from error
+    return _checked(said, instruments, name)
+
+
+def _checked(said: Mapping[str, Any], instruments: Mapping[str, Instrument], name: str) -> Study:
     faults = list(_shape_faults(said))
     faults.extend(meaning_faults(_draft(said), instruments))
     if faults:
-        raise DefinitionError(Problem(str(path), place, sentence) for place, sentence in faults)
+        raise DefinitionError(Problem(name, place, sentence) for place, sentence in faults)
     return Study.of(said)
 
 

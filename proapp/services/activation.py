@@ -1,0 +1,154 @@
+"""A version of the study begins at a site: on the day that was approved, what nobody has opened there follows it.
+
+One site is one transaction, with one audit event for each row, in a number of statements that does not depend on how
+many participants it has. A second worker finds nothing left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from proapp.db.models import Assessment, AuditEvent, SiteActivation, StudyVersion
+from proapp.services import audit, planning, plans, versions
+from proapp.services.audit import GENESIS, WORKER, Actor, Entry
+from proapp.services.plan_changes import Change, changes
+from proapp.services.plans import Held
+from proapp.services.register import today_at
+from proapp.study import events as history
+from proapp.study.model import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Activated:
+    """What one activation did: assessments that changed, and participants they belong to."""
+
+    number: str
+    site: str
+    assessments: int
+    participants: int
+
+
+def activate_next(session: Session, *, study: Study, now: datetime, actor: Actor = WORKER) -> Activated | None:
+    """Let the next site whose day has come begin with its version; None when there is none. The caller commits.
+
+    One statement when there is nothing to do.
+    """
+    waiting = (
+        select(SiteActivation, StudyVersion.number)
+        .join(StudyVersion, StudyVersion.id == SiteActivation.version_id)
+        .where(SiteActivation.applied_at.is_(None))
+        .order_by(SiteActivation.version_id, SiteActivation.site_code)
+        .with_for_update(of=SiteActivation, skip_locked=True)
+    )
+    for row, number in session.execute(waiting):
+        if row.active_from <= today_at(study, row.site_code, now):
+            done, entry = begin(session, row, number, study=study, now=now, actor=actor)
+            audit.record(session, entry, actor=actor, now=now)
+            return done
+    return None
+
+
+def begin(
+    session: Session, row: SiteActivation, number: str, *, study: Study, now: datetime, actor: Actor
+) -> tuple[Activated, Entry]:
+    """The site's part, from today on; returns it with the audit entry of the activation, for the caller to record.
+
+    A worker that comes late begins late: what was over on the day it came was over under the version before.
+    """
+    row.applied_at, row.active_from = now, max(row.active_from, today_at(study, row.site_code, now))
+    session.flush()
+    if session.get_bind().dialect.name == "postgresql":
+        # Whoever is being enrolled at this moment is waited for: else the newcomer would keep the version before.
+        session.execute(text("LOCK TABLE participant IN SHARE ROW EXCLUSIVE MODE"))
+    study = versions.current(session, study)
+    people = plans.read(session, sites=frozenset({row.site_code}), lock=True)
+    found = [(one, _changes(study, one)) for one in people]
+    _write(session, study, {one.id: todo for one, todo in found if todo}, row.site_code, now=now, actor=actor)
+    count = sum(len(todo) for _, todo in found)
+    done = Activated(number, row.site_code, count, sum(bool(todo) for _, todo in found))
+    told = {"number": number, "active_from": row.active_from, "assessments": count, "participants": done.participants}
+    return done, Entry("activation.applied", "site_activation", row.id, told, site_code=row.site_code)
+
+
+def _changes(study: Study, one: Held) -> tuple[Change, ...]:
+    earlier = history.earlier_days(one.events)
+    return changes(study, one.stored, history.anchors(one.events), earlier, site=one.site)
+
+
+def _write(
+    session: Session,
+    study: Study,
+    todo: Mapping[int, tuple[Change, ...]],
+    site_code: str,
+    *,
+    now: datetime,
+    actor: Actor,
+) -> None:
+    if not todo:
+        return
+    new = _insert(session, study, todo, now)
+    old = [change for mine in todo.values() for change in mine if change.assessment_id is not None]
+    if old:
+        rows = [{"id": change.assessment_id, **planning.values_of(study, change, now)} for change in old]
+        session.execute(update(Assessment), rows)
+    entries = {
+        participant_id: [planning.entry_of(_with_id(change, participant_id, new), site_code) for change in mine]
+        for participant_id, mine in todo.items()
+    }
+    _tell(session, entries, now=now, actor=actor)
+
+
+Ids = Mapping[tuple[int, str, int], int]
+
+
+def _insert(session: Session, study: Study, todo: Mapping[int, tuple[Change, ...]], now: datetime) -> Ids:
+    rows = [
+        {
+            "participant_id": participant_id,
+            "timepoint": change.timepoint,
+            "occurrence": change.occurrence,
+            **planning.values_of(study, change, now),
+        }
+        for participant_id, mine in todo.items()
+        for change in mine
+        if change.assessment_id is None
+    ]
+    if not rows:
+        return {}
+    keys = (Assessment.participant_id, Assessment.timepoint, Assessment.occurrence)
+    made = session.execute(insert(Assessment).returning(Assessment.id, *keys), rows)
+    return {(participant_id, code, number): id_ for id_, participant_id, code, number in made}
+
+
+def _with_id(change: Change, participant_id: int, new: Ids) -> Change:
+    if change.assessment_id is not None:
+        return change
+    return replace(change, assessment_id=new[participant_id, change.timepoint, change.occurrence])
+
+
+def _tell(session: Session, entries: Mapping[int, Iterable[Entry]], *, now: datetime, actor: Actor) -> None:
+    """Append to the chains of many participants, whose locks are held, in two statements."""
+    chains = {audit.participant_chain(participant_id): mine for participant_id, mine in entries.items()}
+    last = (
+        select(AuditEvent.chain, func.max(AuditEvent.seq).label("seq"))
+        .where(AuditEvent.chain.in_(sorted(chains)))
+        .group_by(AuditEvent.chain)
+        .subquery()
+    )
+    heads = session.execute(
+        select(AuditEvent.chain, AuditEvent.seq, AuditEvent.hash).join(
+            last, (last.c.chain == AuditEvent.chain) & (last.c.seq == AuditEvent.seq)
+        )
+    )
+    ends = {chain: (seq, hash_) for chain, seq, hash_ in heads}
+    rows: list[dict[str, Any]] = []
+    for chain, mine in chains.items():
+        seq, hash_ = ends.get(chain, (0, GENESIS))
+        rows += audit.chained(chain, seq, hash_, mine, actor=actor, now=now)
+    session.execute(insert(AuditEvent), rows)
