@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from proapp.clock import local_date
 from proapp.study import steps
-from proapp.study.holding import STOPS, TO_PARTICIPANT, Case, Order, Step, end, first_moment
+from proapp.study.holding import STOPS, TO_PARTICIPANT, Case, End, Order, Step, end, first_moment, over
 from proapp.study.model import Study, TimePoint
 from proapp.study.schedule import close_instant
 from proapp.study.status import is_waiting, state, stop_of
@@ -118,10 +118,10 @@ def _decisions(timepoint: TimePoint, case: Case) -> tuple[Decision, ...]:
     rows = [_row(step, case.subject.sent) for step in planned]
     gone = [(_gone(row, case.zone), row) for row in case.subject.sent if row not in rows]
     chain = [*planned, *(step for step, row in gone if ROWS[row.state][0] == "sent")]
-    never = _never(case)
+    never, ends = _never(case), over(case)
     found = [(step, _of_row(step, row)) for step, row in gone]
     for step, row in zip(planned, rows, strict=True):
-        found.append((step, _of_row(step, row) if row else _of_step(step, chain, never, case)))
+        found.append((step, _of_row(step, row) if row else _of_step(step, chain, never, ends, case)))
     return tuple(decision for _, decision in sorted(found, key=lambda one: (one[0].order is None, one[0].order or ())))
 
 
@@ -200,24 +200,25 @@ def _never(case: Case) -> Reason | None:
     return "lost" if case.subject.reach.lost else None
 
 
-def _of_step(step: Step, chain: Iterable[Step], never: Reason | None, case: Case) -> Decision:
+def _of_step(step: Step, chain: Iterable[Step], never: Reason | None, ends: End | None, case: Case) -> Decision:
     """What is to be done about a step that no row was made for."""
     no = never or _no_way(step, case.subject.reach)
     if no is not None:
         return _said(step, None, "not", no)
     if step.order is None:
         return _said(step, None, "not", "no_sending_day") if step.dated else _unknown(step)
-    not_after, over = end(step, step.order, chain, case)
-    if not_after is not None and case.now >= not_after:
-        return _said(step, not_after, "not", over)
-    at, reason = first_moment(step, step.order.due_at, not_after, case)
+    until = end(step, step.order, chain, ends, case)
+    if until is not None and case.now >= until.at:
+        return _said(step, until, "not", until.reason)
+    at, reason = first_moment(step, step.order.due_at, until, case)
     if at == case.now:
-        return _now(step, not_after, case)
+        return _now(step, until, case)
     if at is not None:
-        return _said(step, not_after, "wait", reason, until=at)
+        return _said(step, until, "wait", reason, until=at)
     if reason == "asked_later":  # the wish takes its place then, and is a step of its own
-        return _said(step, not_after, "wait", reason, until=case.subject.remind_later_at)
-    return _said(step, not_after, "not", over if reason in ("later", "not_open") else reason)
+        return _said(step, until, "wait", reason, until=case.subject.remind_later_at)
+    # Of a step that would fall due after the end the end is the reason, of others what holds them up until then.
+    return _said(step, until, "not", until.reason if until and reason in ("later", "not_open") else reason)
 
 
 def _no_way(step: Step, reach: Reach) -> Reason | None:
@@ -232,11 +233,11 @@ def _unknown(step: Step) -> Decision:
     return _said(step, None, "wait", "anchor_unknown", until=None)
 
 
-def _now(step: Step, not_after: datetime | None, case: Case) -> Decision:
+def _now(step: Step, until: End | None, case: Case) -> Decision:
     """Dates and hours say yes; the state of the assessment, which every page shows, has the last word."""
     waiting = is_waiting(state(case.subject.facts, case.subject.person, today=case.today, study=case.study))
-    return _said(step, not_after, "send", "due") if waiting else _said(step, not_after, "not", "closed")
+    return _said(step, until, "send", "due") if waiting else _said(step, until, "not", "closed")
 
 
-def _said(step: Step, not_after: datetime | None, verdict: Verdict, reason: Reason, **params: object) -> Decision:
-    return Decision(step.key, step.channel, step.via, step.due_at, not_after, verdict, reason, params)
+def _said(step: Step, limit: End | None, verdict: Verdict, reason: Reason, **params: object) -> Decision:
+    return Decision(step.key, step.channel, step.via, step.due_at, limit and limit.at, verdict, reason, params)

@@ -62,30 +62,37 @@ class Case(NamedTuple):
     mind_quiet: bool = True
 
 
+class End(NamedTuple):
+    """From when on something is of no use, and why."""
+
+    at: datetime
+    reason: Reason
+
+
 # --- from when on it is of no use ------------------------------------------------------------------------------------
 
 
-def end(step: Step, order: Order, chain: Iterable[Step], case: Case) -> tuple[datetime | None, Reason]:
-    """From when on the step is of no use, and why. `chain` are all steps of the assessment."""
-    return min(_ends(step, order, chain, case), key=lambda found: found[0], default=(None, "closed"))
-
-
-def _ends(step: Step, order: Order, chain: Iterable[Step], case: Case) -> Iterator[tuple[datetime, Reason]]:
+def over(case: Case) -> End | None:
+    """From when on nothing at all goes out about the assessment, as far as is known."""
     stopped_on, why = stop_of(case.subject.person, today=date.max)
-    if stopped_on is not None:
-        yield open_instant(stopped_on, case.zone), STOPS[why]
+    ends = [] if stopped_on is None else [End(open_instant(stopped_on, case.zone), STOPS[why])]
     lasts: tuple[tuple[date | None, Reason], ...] = (
         (steps.last_day(case.subject.facts), "closed"),
         (case.study.closes_on, "study_closed"),
         (case.subject.site_closed_on, "site_closed"),
     )
-    for last, reason in lasts:
-        if last is not None:
-            yield close_instant(last, case.zone), reason
+    ends.extend(End(close_instant(last, case.zone), reason) for last, reason in lasts if last is not None)
+    return min(ends, key=lambda end: end.at, default=None)
+
+
+def end(step: Step, order: Order, chain: Iterable[Step], everything: End | None, case: Case) -> End | None:
+    """From when on the step is of no use. `chain` are all steps of the assessment, `everything` is what `over` says."""
+    ends = [everything] if everything else []
     if step.via in ELECTRONIC:
-        yield close_instant(order.due_on + timedelta(days=case.study.follow_up.useful_days), case.zone), "too_late"
-    for at in _takes_over(step, order, chain, case.zone):
-        yield at, "superseded"
+        last = order.due_on + timedelta(days=case.study.follow_up.useful_days)
+        ends.append(End(close_instant(last, case.zone), "too_late"))
+    ends.extend(End(at, "superseded") for at in _takes_over(step, order, chain, case.zone))
+    return min(ends, key=lambda end: end.at, default=None)
 
 
 def _takes_over(step: Step, order: Order, chain: Iterable[Step], zone: ZoneInfo) -> Iterator[datetime]:
@@ -106,22 +113,20 @@ def _same_kind(one: Step, other: Step) -> bool:
 # --- when it may go --------------------------------------------------------------------------------------------------
 
 
-def first_moment(
-    step: Step, due_at: datetime, not_after: datetime | None, case: Case
-) -> tuple[datetime | None, Reason]:
+def first_moment(step: Step, due_at: datetime, until: End | None, case: Case) -> tuple[datetime | None, Reason]:
     """The first instant from now on at which it may go, and what holds it up now ("due" if nothing does). None if there
-    is no such instant before `not_after`, and what holds it up in the end."""
+    is no such instant before `until`, and what holds it up in the end."""
     reasons: list[Reason] = []
     at = case.now
-    while not_after is None or at < not_after:
+    while until is None or at < until.at:
         held = _held_up(step, due_at, at, case)
         if held is None:
             return at, reasons[0] if reasons else "due"
-        reason, until = held
+        reason, then = held
         reasons.append(reason)
-        if until is None:
+        if then is None:
             break
-        at = until
+        at = then
     return None, reasons[-1] if reasons else "closed"
 
 

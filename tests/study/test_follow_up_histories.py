@@ -1,0 +1,312 @@
+"""What must hold of the reminders of every participant, whatever is recorded when, however the policy is set and
+whenever the worker runs. The rules are written out again here, over what was known at each moment."""
+
+from __future__ import annotations
+
+import os
+import time as clock
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proapp.study.follow_up import Reach, Sent, Subject, decide, explain, recheck
+from proapp.study.model import WEEKDAYS
+from proapp.study.status import ParticipantFacts
+from proapp.study.working_days import public_holidays
+from tests.study.reminded import STOCKHOLM, facts, planned, policy, step
+
+DAY = timedelta(days=1)
+ZONES = (STOCKHOLM, ZoneInfo("Pacific/Auckland"), ZoneInfo("UTC"))
+TARGETS = st.one_of(  # so that windows often hold a change of the clock, Easter, midsummer or Christmas
+    st.sampled_from([date(2026, 3, 29), date(2026, 4, 1), date(2026, 6, 20), date(2026, 10, 25), date(2026, 12, 24)]),
+    st.integers(0, 364).map(lambda number: date(2026, 1, 1) + number * DAY),
+)
+FACTS = ("submitted", "declined", "died", "stopped", "withdrawn", "lost", "wrong_number", "undeliverable", "unreached")
+HOURS = st.integers(-16 * 24, 36 * 24)  # after the target's first midnight; the window is open from -14 to +28 days
+
+
+@dataclass(frozen=True)
+class History:
+    """What was recorded, and when: a fact, a pause, a wish, a start. `awake` are the moments the worker ran at."""
+
+    target: date
+    zone: ZoneInfo
+    known: tuple[tuple[datetime, str], ...]
+    pauses: tuple[tuple[datetime, date, date | None], ...]
+    wishes: tuple[tuple[datetime, datetime], ...]
+    others: tuple[datetime, ...]
+    begun_at: datetime | None
+    ticks: tuple[datetime, ...] = field(repr=False)
+
+    def said(self, now: datetime, fact: str) -> bool:
+        return any(at <= now and kind == fact for at, kind in self.known)
+
+    def on(self, now: datetime, fact: str) -> date | None:
+        """The day of a fact that is known by then."""
+        days = [at.astimezone(self.zone).date() for at, kind in self.known if at <= now and kind == fact]
+        return min(days, default=None)
+
+    def subject(self, now: datetime, sent: tuple[Sent, ...]) -> Subject:
+        submitted = self.said(now, "submitted")
+        begun = self.begun_at if self.begun_at and self.begun_at <= now else None
+        window = facts(
+            self.target,
+            started_at=begun,
+            submitted_at=now if submitted else None,
+            completed_on=self.on(now, "submitted"),
+            valid=True if submitted else None,
+            declined=self.said(now, "declined"),
+        )
+        person = ParticipantFacts(
+            date(2025, 1, 1),
+            date(2025, 2, 1),
+            "SURG",
+            self.on(now, "died"),
+            self.on(now, "stopped"),
+            self.on(now, "withdrawn"),
+        )
+        reach = Reach(
+            None if self.said(now, "unreached") else "sms",
+            has_mobile=True,
+            undeliverable=self.said(now, "undeliverable"),
+            wrong_number=self.said(now, "wrong_number"),
+            pauses=tuple((first, last) for at, first, last in self.pauses if at <= now),
+            lost=self.said(now, "lost"),
+        )
+        wishes = [wish for at, wish in self.wishes if at <= now]
+        lately = tuple(row.at for row in sent) + tuple(at for at in self.others if at <= now)
+        return Subject(window, person, reach, sent, lately, wishes[-1] if wishes else None)
+
+
+@st.composite
+def policies(draw):
+    quiet = draw(st.sampled_from([("20:00", "08:00"), ("21:30", "06:00"), ("00:00", "07:00"), ("12:00", "13:00")]))
+    hour = draw(st.sampled_from(["10:00", "08:00", "17:30"]))
+    return policy(
+        quiet_from=quiet[0],
+        quiet_until=quiet[1],
+        send_at=hour,
+        weekdays=draw(st.lists(st.sampled_from(WEEKDAYS), min_size=2, unique=True).map(tuple)),
+        public_holidays=draw(st.booleans()),
+        useful_days=draw(st.integers(0, 9)),
+        cap_participant=draw(st.integers(1, 2)),
+    )
+
+
+@st.composite
+def plans(draw):
+    found = {}
+    for _ in range(draw(st.integers(1, 5))):
+        base, low, high = draw(st.sampled_from([("opens", 0, 42), ("target", -14, 28), ("closes", -42, 0)]))
+        channel = draw(st.sampled_from(["message", "message", "sms", "task"]))
+        at = draw(st.sampled_from([None, None, "11:00", "18:45"]))
+        one = step(base, draw(st.integers(low, high)), channel, at)
+        found[one.key] = one
+    return tuple(found.values())
+
+
+@st.composite
+def histories(draw):
+    target, zone = draw(TARGETS), draw(st.sampled_from(ZONES))
+    start = datetime.combine(target, time(), tzinfo=zone).astimezone(UTC)
+    moment = HOURS.map(lambda number: start + timedelta(hours=number, minutes=number % 60))
+    pauses = []
+    for at in draw(st.lists(moment, max_size=2)):
+        first = at.astimezone(zone).date() + draw(st.integers(0, 3)) * DAY
+        pauses.append(
+            (at, first, draw(st.none() | st.integers(0, 9).map(lambda days, first=first: first + days * DAY)))
+        )
+    wishes = sorted((at, at + timedelta(hours=draw(st.integers(1, 30)))) for at in draw(st.lists(moment, max_size=3)))
+    first, last = (start + timedelta(hours=number) for number in (-16 * 24, 36 * 24))
+    offset = timedelta(minutes=draw(st.integers(0, 239)))
+    ticks = [first + offset + timedelta(hours=4 * number) for number in range(int((last - first) / timedelta(hours=4)))]
+    for gap in draw(st.lists(moment, max_size=2)):
+        length = timedelta(hours=draw(st.integers(3, 300)))
+        ticks = [tick for tick in ticks if not gap <= tick < gap + length]
+    return History(
+        target,
+        zone,
+        tuple(sorted((draw(moment), draw(st.sampled_from(FACTS))) for _ in range(draw(st.integers(0, 2))))),
+        tuple(pauses),
+        tuple(wishes),
+        tuple(draw(st.lists(moment, max_size=2))),
+        draw(st.none() | moment),
+        tuple(ticks),
+    )
+
+
+def run(study, reminders, history):
+    """Everything sent, as (moment, decision, what was known), by a worker that does what it is told."""
+    timepoint = planned(study, *reminders)
+    sent: tuple[Sent, ...] = ()
+    log = []
+    for now in history.ticks:
+        for _ in timepoint.reminders + (None,):
+            known = history.subject(now, sent)
+            due = [d for d in decide(study, timepoint, known, now=now, zone=history.zone) if d.verdict == "send"]
+            due = [d for d in due if d.via == "sms"]
+            if not due:
+                break
+            row = Sent(due[0].step, "sms", "sent", now)
+            queued = replace(known, sent=(*sent, row), sent_to_participant=(*known.sent_to_participant, now))
+            again = recheck(study, timepoint, queued, row, now=now, zone=history.zone)
+            assert (again.verdict, again.reason) == ("send", "due")
+            sent = (*sent, row)
+            log.append((now, due[0], known))
+    return log
+
+
+SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@SLOW
+@given(said=policies(), reminders=plans(), history=histories())
+def test_no_message_breaks_a_rule(small, said, reminders, history):
+    study = small.model_copy(update={"follow_up": said})
+    to_participant = [one for one in reminders if one.channel != "task"]
+    days = {one.key: (_nominal(one, history.target), _day(one, history.target, said)) for one in to_participant}
+    log = run(study, reminders, history)
+    for number, (now, decision, _) in enumerate(log):
+        local = now.astimezone(history.zone)
+        wished = decision.step.startswith("later:")
+        # nothing after what was known
+        assert not any(at <= now for at, _ in history.known)
+        for at, first, last in history.pauses:
+            assert not (at <= now and first <= local.date() and (last is None or local.date() <= last))
+        # in the window, and neither at night nor on a free day
+        assert history.target - 14 * DAY <= local.date() <= history.target + 28 * DAY
+        assert not _is_night(local.time(), said)
+        assert wished or _goes_out_on(local.date(), said)
+        # once, and not too many
+        assert decision.step not in [before.step for _, before, _ in log[:number]]
+        that_day = [at for at, _, _ in log[:number] if at.astimezone(history.zone).date() == local.date()]
+        that_day += [at for at in history.others if at <= now and at.astimezone(history.zone).date() == local.date()]
+        assert wished or len(that_day) < said.cap_participant
+        # not before its time, and while it is of use
+        assert decision.due_at <= now
+        assert (local.date() - decision.due_at.astimezone(history.zone).date()).days <= said.useful_days
+        # the latest that is of use: the day of no later step has come (its own day, or the one it had to be moved to)
+        nominal, day = days.get(decision.step, (None, None))
+        assert wished or day == decision.due_at.astimezone(history.zone).date()
+        assert wished or not [
+            key for key, (n, d) in days.items() if n > nominal and d is not None and d <= local.date()
+        ]
+        wishes = [wish for at, wish in history.wishes if at <= now]
+        assert not (wishes and not wished and decision.due_at <= wishes[-1] and now < wishes[-1])
+
+
+@SLOW
+@given(said=policies(), reminders=plans(), target=TARGETS, zone=st.sampled_from(ZONES))
+def test_who_answers_nothing_is_reminded_of_every_step_at_its_very_minute(small, said, reminders, target, zone):
+    """Without an interruption, and with room under the cap, each step that no later one of its day covers goes."""
+    study = small.model_copy(update={"follow_up": said.model_copy(update={"cap_participant": 9, "useful_days": 0})})
+    timepoint = planned(study, *reminders)
+    days = [(_nominal(one, target), _day(one, target, said), one) for one in reminders if one.channel != "task"]
+    expected = {
+        datetime.combine(day, one.at or said.send_at, tzinfo=zone).astimezone(UTC)
+        for nominal, day, one in days
+        if day is not None and not [n for n, d, _ in days if n > nominal and d == day]
+    }
+    sent: list[Sent] = []
+    for now in sorted(expected):
+        known = History(target, zone, (), (), (), (), None, ()).subject(now, tuple(sent))
+        due = [d for d in decide(study, timepoint, known, now=now, zone=zone) if d.verdict == "send" and d.via == "sms"]
+        assert {d.due_at for d in due} == {now}
+        sent.extend(Sent(d.step, "sms", "sent", now) for d in due)
+    assert {row.at for row in sent} == expected
+
+
+@SLOW
+@given(said=policies(), reminders=plans(), history=histories(), data=st.data())
+def test_the_clock_alone_takes_nothing_back_and_keeps_its_promises(small, said, reminders, history, data):
+    study = small.model_copy(update={"follow_up": said})
+    timepoint = planned(study, *reminders)
+    known = history.subject(data.draw(st.sampled_from(history.ticks)), ())
+    known = replace(known, sent_to_participant=())
+    over: set[tuple[str, str]] = set()
+    for now in history.ticks[::4]:
+        for decision in decide(study, timepoint, known, now=now, zone=history.zone):
+            which = (decision.step, decision.channel)
+            assert which not in over or decision.verdict == "not"
+            if decision.verdict == "not":
+                over.add(which)
+            until = decision.params.get("until")
+            if decision.verdict == "wait" and decision.reason != "asked_later":
+                again = {(d.step, d.channel): d for d in decide(study, timepoint, known, now=until, zone=history.zone)}
+                assert again[which].verdict == "send"
+                just_before = until - timedelta(microseconds=1)
+                again = {
+                    (d.step, d.channel): d for d in decide(study, timepoint, known, now=just_before, zone=history.zone)
+                }
+                assert again[which].verdict == "wait"
+
+
+@SLOW
+@given(said=policies(), reminders=plans(), history=histories(), data=st.data())
+def test_a_row_stays_a_row(small, said, reminders, history, data):
+    """Whatever else becomes known, and however late it is, a step that has a row is not taken again."""
+    study = small.model_copy(update={"follow_up": said})
+    timepoint = planned(study, *reminders)
+    now = data.draw(st.sampled_from(history.ticks))
+    state = data.draw(
+        st.sampled_from(["queued", "sending", "sent", "delivered", "possibly_sent", "failed", "cancelled"])
+    )
+    rows = tuple(Sent(one.key, "sms", state, history.ticks[0]) for one in timepoint.reminders if one.channel != "task")
+    known = history.subject(now, rows)
+    for decisions in (
+        decide(study, timepoint, known, now=now, zone=history.zone),
+        explain(study, timepoint, known, day=history.target, now=now, zone=history.zone),
+    ):
+        taken = [d for d in decisions if d.step in {row.step for row in rows} and d.channel != "task"]
+        assert len(taken) == len(rows)
+        assert {d.verdict for d in taken} <= {"sent", "not"}
+
+
+@pytest.mark.skipif(not hasattr(clock, "tzset"), reason="the server's time zone can only be changed where tzset exists")
+@settings(max_examples=15, deadline=None)
+@given(said=policies(), reminders=plans(), history=histories())
+def test_the_servers_time_zone_does_not_matter(small, said, reminders, history):
+    study = small.model_copy(update={"follow_up": said})
+    before = os.environ.get("TZ")
+    found = []
+    try:
+        for name in ("UTC", "Europe/Stockholm", "Pacific/Auckland"):
+            os.environ["TZ"] = name
+            clock.tzset()
+            found.append([(now, decision) for now, decision, _ in run(study, reminders, history)])
+    finally:
+        os.environ.pop("TZ")
+        os.environ.update({"TZ": before} if before else {})
+        clock.tzset()
+    assert found[0] == found[1] == found[2]
+
+
+# --- the rules once more --------------------------------------------------------------------------------------------
+
+
+def _is_night(now: time, said) -> bool:
+    minutes = (now.hour * 60 + now.minute - said.quiet_from.hour * 60 - said.quiet_from.minute) % 1440
+    length = (
+        said.quiet_until.hour * 60 + said.quiet_until.minute - said.quiet_from.hour * 60 - said.quiet_from.minute
+    ) % 1440
+    return minutes < length
+
+
+def _goes_out_on(day: date, said) -> bool:
+    return WEEKDAYS[day.weekday()] in said.weekdays and (said.public_holidays or day not in public_holidays(day.year))
+
+
+def _nominal(reminder, target: date) -> date:
+    return target + timedelta(days=reminder.days + {"opens": -14, "target": 0, "closes": 28}[reminder.relative_to])
+
+
+def _day(reminder, target: date, said) -> date | None:
+    own = _nominal(reminder, target)
+    window = [target + timedelta(days=number) for number in range(-14, 29)]
+    after = [day for day in window if day >= own and _goes_out_on(day, said)]
+    before = [day for day in window if day < own and _goes_out_on(day, said)]
+    return after[0] if after else before[-1] if before else None
