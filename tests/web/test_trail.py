@@ -103,7 +103,8 @@ def _a_day_of_the_nurse(send: Any, people: Any) -> None:
     _correct(send, berit, person, planned)
     assert send(berit, f"{person}/log-contact", {"method": "phone", "outcome": "no_answer"}) == {"contact_attempt": 1}
     assert send(berit, f"{person}/postpone", {"until": "2026-11-26", "why": "Away"}) == {"contact_attempt": 1}
-    assert send(berit, f"{person}/events/pro_stop", {"effective_on": "2026-11-23"}) == {"participant_event": 1}
+    stopped = send(berit, f"{person}/events/pro_stop", {"effective_on": "2026-11-23"})
+    assert stopped == {"participant_event": 1, "message": 1}  # the test message that was waiting is cancelled
     event = re.search(r"/events/(\d+)/revoke", berit.get(f"{person}/events").get_data(as_text=True))
     assert event is not None
     assert send(berit, f"{person}/events/{event[1]}/revoke", {"reason": "Somebody else"}) == {"participant_event": 1}
@@ -179,3 +180,4 @@ def _a_newcomer_signs_in(send: Any, people: Any) -> None:
     assert send(phone, "/pin", {"pin": PIN, "again": PIN}) == {"activation_code": 1, "patient_pin": 1}
     phone.get("/home")
     assert send(phone, "/forget") == {}
+    assert send(phone, "/l", {"link": "A" * 26}) == {}
