@@ -192,7 +192,7 @@ def _put_right(
 
 def _follow(session: Session, study: Study, participant: Participant, type: str, actor: Actor, now: datetime) -> None:
     """Plan and responsible clinic, in step with what is recorded now."""
-    if KINDS[type].anchors:
-        planning.replan(session, study, participant.id, actor=actor, now=now)
     if type in ("site_transfer", "pro_consent"):
         transfer.settle(session, study, participant, actor=actor, now=now)
+    if KINDS[type].anchors or type == "site_transfer":
+        planning.replan(session, study, participant.id, actor=actor, now=now)

@@ -39,7 +39,7 @@ def transfer(
 ) -> int:
     """The participant belongs to the site `to` from `effective_on` (today or earlier) on; returns the event's id.
 
-    Phones stay signed in, and the plan stays as it is. Raises NotFound, and Refused as `check_transfer` does.
+    Phones stay signed in, and the plan stays as it is unless the sites work by different versions of the study. Raises NotFound, and Refused as `check_transfer` does.
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     _check(session, study, participant, to, effective_on, now)
@@ -55,6 +55,7 @@ def transfer(
     )
     audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
     settle(session, study, participant, actor=actor, now=now)
+    planning.replan(session, study, participant.id, actor=actor, now=now)  # by the new site's version of the study
     return row.id
 
 

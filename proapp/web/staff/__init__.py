@@ -8,6 +8,8 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 
 from proapp.web.staff import (  # noqa: E402, F401  the views register themselves on the blueprint above
     account,
+    arrangements,
+    assessments,
     audit,
     compliance,
     contact_check,

@@ -71,6 +71,7 @@ ACTIONS: dict[str, Any] = {
     "study.recorded": _("Study file recorded"),
     "user.added": _("Account added"),
     "user.changed": _("Role or sites changed"),
+    "user.digest": _("Monday message switched"),
     "user.invited": _("Set-up code made"),
     "user.language": _("Language chosen"),
     "user.password_changed": _("Password changed"),

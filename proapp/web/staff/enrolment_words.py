@@ -12,6 +12,7 @@ from wtforms import Field
 from proapp.services.errors import Refused
 from proapp.web.context import day, in_language
 from proapp.web.forms import Form
+from proapp.web.staff import event_words
 from proapp.web.staff.presenters.history import EVENTS
 from proapp.web.transactions import runtime
 
@@ -28,7 +29,6 @@ REFUSALS: Mapping[str, tuple[tuple[str, ...], Any]] = {
         ("study_id",),
         _("This study id is already in use. If you have just sent this form, it was saved: look under Participants."),
     ),
-    "site_not_open": (("consent_on",), _("%(site)s took no participants on that day.")),
     "language_not_offered": (("language",), _("The study is not offered in that language.")),
     "date_in_future": (_DATES, _("The date lies in the future.")),
     "time_in_future": (("randomized_time", "new_time"), _("The time lies in the future.")),
@@ -71,6 +71,7 @@ REFUSALS: Mapping[str, tuple[tuple[str, ...], Any]] = {
         (),
         _("The participant answers no more questionnaires, so there is no sheet to make. Nothing was changed."),
     ),
+    **event_words.REFUSALS,
 }
 
 

@@ -59,7 +59,8 @@ def participant(study_id: str) -> str:
         changes=history.history(found.changes, member, on),
         earlier=url_for("staff.participant", study_id=study_id, before=found.earlier) if found.earlier else "",
         newest=url_for("staff.participant", study_id=study_id) if before else "",
-        contact=_contact(study_id),
+        contact=_contact(study_id) if member.periods is None else None,
+        is_former=member.periods is not None,
         parts=_scores(found, on),
         may_see_scores=staff().role in SEE_SCORES,
     )

@@ -5,7 +5,7 @@ An action that has no sentence of its own here has the name that the audit page 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +14,7 @@ from flask_babel import gettext, lazy_gettext
 
 from proapp.services.cohort import Event, Member
 from proapp.services.overview import Change
+from proapp.study.model import Study
 from proapp.web.context import day, moment
 from proapp.web.staff.audit_words import in_words
 from proapp.web.staff.presenters import words
@@ -28,6 +29,9 @@ EVENTS: Mapping[str, Any] = {
     "pro_stop": lazy_gettext("Stopped the questionnaires"),
     "trial_withdrawal": lazy_gettext("Left the trial"),
     "lost_to_follow_up": lazy_gettext("Lost to follow-up"),
+    "contact_pause": lazy_gettext("Pause in contact"),
+    "language_change": lazy_gettext("Another language"),
+    "site_transfer": lazy_gettext("Transfer to another site"),
     "death": lazy_gettext("Died"),
     "revoked": lazy_gettext("Entry taken back"),
 }
@@ -104,13 +108,28 @@ def _recorded(event: Event, names: Mapping[int, str]) -> str:
 
 
 def _event_words(event: Event, on: Background) -> str:
-    named = str(EVENTS.get(event.type, event.type))
-    arm = event.payload.get("arm")
-    known = {arm.code: arm.label for arm in on.study.arms}
-    if arm in known:
-        return f"{named}: {words.in_language(known[arm])}"
-    use = DATA_USE.get(str(event.payload.get("data_use")))
-    return f"{named}. {use}" if use else named
+    named, said = str(EVENTS.get(event.type, event.type)), " ".join(more(event, on.study))
+    if not said:
+        return named
+    return f"{named}. {said}" if "data_use" in event.payload else f"{named}: {said}"
+
+
+def more(event: Event, study: Study) -> Iterator[str]:
+    """What an event says beside its name and day."""
+    said = event.payload
+    if event.type == "randomized" and said.get("arm") in {arm.code for arm in study.arms}:
+        yield str(words.in_language(study.arm(str(said["arm"])).label))
+    elif event.type == "contact_pause":
+        until = said.get("until")
+        yield gettext("until %(day)s", day=day(date.fromisoformat(until))) if until else gettext("until further notice")
+    elif event.type == "language_change":
+        pair = (str(words.LANGUAGES.get(str(said[name]), said[name])) for name in ("from", "to"))
+        yield " → ".join(pair)
+    elif event.type == "site_transfer":
+        names = {site.code: site.name for site in study.sites}
+        yield " → ".join(names.get(str(said[name]), str(said[name])) for name in ("from", "to"))
+    elif said.get("data_use") in DATA_USE:
+        yield str(DATA_USE[str(said["data_use"])])
 
 
 def _timepoint(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
@@ -191,6 +210,43 @@ def _event(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Backgr
     return gettext("Recorded: %(event)s, %(day)s", event=named, day=when)
 
 
+def _extended(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    label, until = _timepoint(details, timepoints, on), details.get("until")
+    if not until:
+        return gettext("%(timepoint)s: the longer window taken back", timepoint=label)
+    return gettext(
+        "%(timepoint)s: answers are taken until %(day)s", timepoint=label, day=day(date.fromisoformat(str(until)))
+    )
+
+
+def _changed(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    """What a decision about an assessment did to its row in the plan."""
+    label = _timepoint(details, timepoints, on)
+    if (details.get("new") or {}).get("cancelled_reason"):
+        return gettext("%(timepoint)s: no longer in the plan", timepoint=label)
+    return gettext("%(timepoint)s: last day in the plan changed", timepoint=label)
+
+
+def _participant(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    old, new = details.get("old") or {}, details.get("new") or {}
+    if "language" in new:
+        pair = (str(words.LANGUAGES.get(one.get("language"), one.get("language"))) for one in (old, new))
+        return gettext("Language: %(change)s", change=" → ".join(pair))
+    pair = (on.site_name(str(one.get("site_code", ""))) for one in (old, new))
+    return gettext("Site: %(change)s", change=" → ".join(pair))
+
+
+def _former(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    period = details.get("new")
+    if not isinstance(period, Mapping):
+        return gettext("Time at the former site: no longer kept")
+    return gettext(
+        "Time at the former site %(site)s: until %(day)s",
+        site=on.site_name(str(period.get("site_code"))),
+        day=day(date.fromisoformat(str(period.get("until_on")))),
+    )
+
+
 def _fields(text: Any) -> Say:
     def say(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
         fields = ", ".join(str(FIELDS.get(name, name)) for name in details.get("fields", ()))
@@ -208,6 +264,14 @@ _SENTENCES: Mapping[str, Say] = {
     "assessment.moved": _moved,
     "assessment.declined": _about(lazy_gettext("does not want to answer")),
     "assessment.decline_undone": _about(lazy_gettext("will answer after all")),
+    "assessment.extended": _extended,
+    "assessment.changed": _changed,
+    "assessment.opened": _about(lazy_gettext("opened outside the plan")),
+    "assessment.taken_back": _about(lazy_gettext("taken back, opened by mistake")),
+    "participant.changed": _participant,
+    "former_site.recorded": _former,
+    "former_site.changed": _former,
+    "former_site.removed": _former,
     "missed_reason.recorded": _reason,
     "response_set.started": _about(lazy_gettext("started to answer")),
     "response_set.submitted": _submitted,

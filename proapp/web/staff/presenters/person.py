@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from flask import url_for
 from flask_babel import gettext
 
+from proapp.services import unscheduled
 from proapp.services.cohort import Event, Member
 from proapp.study.status import stop_of
 from proapp.web.context import day, in_language, moment
@@ -46,7 +47,7 @@ def head(member: Member, last_seen_at: datetime | None, on: Background) -> Head:
     status, tone = _status(member, on)
     arms = {arm.code: arm.label for arm in on.study.arms}
     return Head(
-        site=on.site_name(member.site_code),
+        site=on.site_name(member.periods[-1].site if member.periods else member.site_code),
         status=status,
         tone=tone,
         randomised=day(facts.randomized_on) or gettext("not yet"),
@@ -59,8 +60,14 @@ def head(member: Member, last_seen_at: datetime | None, on: Background) -> Head:
 
 
 def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterator[Notice]:
-    """Death, withdrawal, stop and lost contact; a corrected randomisation; and what is lacking at the start."""
+    """Death, withdrawal, stop and lost contact; a pause, a former site; a corrected randomisation; and what is lacking
+    at the start. For a former site only that the participant has moved on."""
+    if member.periods is not None:
+        yield _moved_on(member, on)
+        return
     _, stop = stop_of(member.facts, today=on.today)
+    yield from _paused(member, on)
+    yield from _came(member, on)
     for event in member.events:
         if event.type in ("death", "trial_withdrawal", "pro_stop", "lost_to_follow_up"):
             yield _stopped(event)
@@ -78,7 +85,47 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
         )
 
 
+def _moved_on(member: Member, on: Background) -> Notice:
+    assert member.periods
+    left = member.periods[-1]
+    return Notice(
+        gettext("Transferred from %(site)s on %(day)s.", site=on.site_name(left.site), day=day(left.until_on)),
+        gettext("You see what belongs to the time at %(site)s, and cannot change it.", site=on.site_name(left.site)),
+    )
+
+
+def _came(member: Member, on: Background) -> Iterator[Notice]:
+    """Where a participant was before, for the site that has taken over."""
+    if len(member.stays) > 1:
+        before, here = member.stays[-2:]
+        yield Notice(
+            gettext("Transferred from %(site)s on %(day)s.", site=on.site_name(before.site), day=day(here.from_on)),
+            gettext("Assessments with an earlier target day count for that site."),
+        )
+
+
+def _paused(member: Member, on: Background) -> Iterator[Notice]:
+    for event in member.events:
+        if event.type != "contact_pause":
+            continue
+        until = event.payload.get("until")
+        if until is not None and date.fromisoformat(until) < on.today:
+            continue
+        more = gettext("Nobody reminds or rings meanwhile. The windows go on.")
+        if until is None:
+            yield Notice(
+                gettext("Contact is paused from %(day)s until further notice.", day=day(event.effective_on)), more
+            )
+        else:
+            last = day(date.fromisoformat(until))
+            yield Notice(
+                gettext("Contact is paused from %(first)s to %(last)s.", first=day(event.effective_on), last=last), more
+            )
+
+
 def _status(member: Member, on: Background) -> tuple[str, str]:
+    if member.periods is not None:
+        return gettext("Transferred"), "na"
     _, stop = stop_of(member.facts, today=on.today)
     if stop:
         named = {
@@ -100,12 +147,16 @@ def _device(member: Member, last_seen_at: datetime | None) -> str:
 
 def _actions(member: Member, on: Background) -> Iterator[Action]:
     """What can be done from here, the most likely first; only what the reader may do and what makes sense now."""
+    if member.periods is not None:
+        return
     _, stop = stop_of(member.facts, today=on.today)
+    outside = stop is None and unscheduled.choices(on.study, member.facts.arm)
     offers = [
         ("staff.randomise", gettext("Randomise"), stop is None and member.facts.randomized_on is None),
         ("staff.log_contact", gettext("Log a contact"), True),
         ("staff.sheet", gettext("Activation sheet"), stop is None),
         ("staff.events", gettext("Record an event"), True),
+        ("staff.open_assessment", gettext("Open an assessment"), bool(outside)),
         ("staff.contact", gettext("Contact details"), True),
         ("staff.correct_randomisation", gettext("Correct randomisation"), member.facts.randomized_on is not None),
     ]

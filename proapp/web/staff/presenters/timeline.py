@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import format_date, gettext, ngettext
 
 from proapp.clock import local_date
-from proapp.services import missing
+from proapp.services import extension, missing
 from proapp.services.cohort import Attempt, Expected, Member
 from proapp.study.status import days_left, is_closing, is_waiting, may_undo_decline
 from proapp.web.context import day, moment
@@ -85,6 +85,8 @@ def window(one: Expected) -> str:
     """The window of an assessment, with the day it aims at."""
     facts = one.facts
     if facts.opens_on is None or facts.target_on is None:
+        if facts.kind == "event":
+            return gettext("Gets its date when what it follows from is recorded.")
         return gettext("No date until the participant is randomised.")
     if facts.kind == "baseline":
         if facts.closes_on is None:
@@ -92,12 +94,12 @@ def window(one: Expected) -> str:
         return gettext(
             "%(opens)s to %(closes)s, the day of randomisation.", opens=day(facts.opens_on), closes=day(facts.closes_on)
         )
-    text = gettext(
-        "%(opens)s to %(closes)s, aimed at %(target)s.",
-        opens=format_date(facts.opens_on, "EEE d MMM y"),
-        closes=format_date(facts.closes_on, "EEE d MMM y"),
-        target=format_date(facts.target_on, "EEE d MMM y"),
-    )
+    opens, closes = (format_date(one, "EEE d MMM y") for one in (facts.opens_on, facts.closes_on))
+    if facts.kind == "unscheduled":
+        text = gettext("%(opens)s to %(closes)s, opened outside the plan.", opens=opens, closes=closes)
+    else:
+        target = format_date(facts.target_on, "EEE d MMM y")
+        text = gettext("%(opens)s to %(closes)s, aimed at %(target)s.", opens=opens, closes=closes, target=target)
     if facts.extension_until:
         return text + " " + gettext("Extended until %(day)s.", day=day(facts.extension_until))
     if facts.late_until and facts.late_until != facts.closes_on and one.state.collection != "SUBMITTED":
@@ -154,7 +156,7 @@ def _stop(one: Expected, names: Mapping[int, str], on: Background) -> Stop:
         facts=tuple(_facts(one, names, on)),
         note=(one.reason.note if one.reason else None) or one.decline_reason or "",
         attempts=tuple(attempt_line(a, names, on, one.member) for a in about),
-        actions=tuple(_actions(one)),
+        actions=tuple(_actions(one, on)) if one.member.periods is None else (),
         undo=_undo(one),
         quiet=one.state.shown in ("upcoming", "unscheduled", "not_expected"),
     )
@@ -192,7 +194,7 @@ def _facts(one: Expected, names: Mapping[int, str], on: Background) -> Iterator[
         yield reason_sentence(one, names)
 
 
-def _actions(one: Expected) -> Iterator[Action]:
+def _actions(one: Expected, on: Background) -> Iterator[Action]:
     if is_waiting(one.state) and may_open("staff.log_contact"):
         address = url_for("staff.log_contact", study_id=one.member.study_id, assessment=one.id)
         yield Action(gettext("Log a contact"), address)
@@ -201,11 +203,24 @@ def _actions(one: Expected) -> Iterator[Action]:
         needed = one.state.shown == "missed_unexplained"
         label = gettext("Record the reason") if needed else gettext("Change the reason")
         yield Action(label, url_for("staff.reason", assessment_id=one.id), main=needed)
+    yield from _windows(one, on)
+
+
+def _windows(one: Expected, on: Background) -> Iterator[Action]:
+    """More time from the target day on; and for one that staff opened, that it was a mistake."""
+    reached = one.facts.target_on is not None and one.facts.target_on <= on.today
+    if reached and may_open("staff.extend") and extension.obstacle(one, today=on.today, study=on.study) is None:
+        yield Action(gettext("More time to answer"), url_for("staff.extend", assessment_id=one.id))
+        if one.facts.extension_until is not None:
+            yield Action(gettext("Take back the longer window"), url_for("staff.end_extension", assessment_id=one.id))
+    opened = one.facts.kind == "unscheduled" and not one.sets and one.facts.cancelled_reason is None
+    if opened and may_open("staff.take_back"):
+        yield Action(gettext("Take back"), url_for("staff.take_back", assessment_id=one.id))
 
 
 def _undo(one: Expected) -> str:
     """The address that takes back a refusal, while the window is open."""
-    if may_undo_decline(one.state) and may_open("staff.undo_decline"):
+    if one.member.periods is None and may_undo_decline(one.state) and may_open("staff.undo_decline"):
         return url_for("staff.undo_decline", assessment_id=one.id)
     return ""
 

@@ -9,7 +9,7 @@ from datetime import date
 from flask_babel import format_date
 
 from proapp.services.enrolment import Move, Window
-from proapp.services.planning import Dates
+from proapp.services.plan_changes import Dates
 from proapp.study.model import Study
 from proapp.web.context import in_language
 
@@ -28,12 +28,15 @@ class WindowLine:
 
 @dataclass(frozen=True, slots=True)
 class MoveLine:
-    """`old` and `new` are (opens, target, closes); `new` is None where the dates stay."""
+    """`old` and `new` are (opens, target, closes); `new` is None where the dates stay. `is_new`: there were no dates;
+    `is_gone`: it is no longer asked for."""
 
     label: str
     old: tuple[str, str, str]
     new: tuple[str, str, str] | None
     mismatch: bool
+    is_new: bool = False
+    is_gone: bool = False
 
 
 def short_day(value: date | None) -> str:
@@ -60,13 +63,21 @@ def window_lines(study: Study, windows: Iterable[Window]) -> list[WindowLine]:
 def move_lines(study: Study, moves: Iterable[Move]) -> list[MoveLine]:
     return [
         MoveLine(
-            label=in_language(study.timepoint(move.timepoint).label),
+            label=_label(study, move),
             old=_three(move.old),
             new=_three(move.new) if move.moves else None,
             mismatch=move.mismatch,
+            is_new=move.old.target_on is None,
+            is_gone=move.cancelled or (move.moves and move.new.target_on is None),
         )
         for move in moves
     ]
+
+
+def _label(study: Study, move: Move) -> str:
+    known = study.timepoints_by_code.get(move.timepoint)
+    name = in_language(known.label) if known else move.timepoint
+    return f"{name} ({move.occurrence})" if move.occurrence > 1 else name
 
 
 def _three(dates: Dates) -> tuple[str, str, str]:
