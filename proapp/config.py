@@ -30,6 +30,7 @@ NAMES = (
     "PROAPP_LOG_LEVEL",
     "PROAPP_SMS_GATEWAY",
     "PROAPP_SMS_FROM",
+    "PROAPP_SMS_MAIL_TO",
     "PROAPP_SMS_URL",
     "PROAPP_SMS_USER",
     "PROAPP_SMS_PASSWORD",
@@ -121,8 +122,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def _gateways(reader: _Reader) -> GatewaySettings:
     """The gateways, each complete or a problem that names what is missing."""
     found = GatewaySettings(
-        sms=reader.choice("PROAPP_SMS_GATEWAY", "log", ("log", "46elks", "http")),
+        sms=reader.choice("PROAPP_SMS_GATEWAY", "log", ("log", "46elks", "smtp", "http")),
         sms_from=reader.text("PROAPP_SMS_FROM", ""),
+        sms_mail_to=reader.text("PROAPP_SMS_MAIL_TO", ""),
         sms_url=reader.outside("PROAPP_SMS_URL", "https://api.46elks.com/a1/sms"),
         sms_user=reader.text("PROAPP_SMS_USER", ""),
         sms_password=reader.text("PROAPP_SMS_PASSWORD", ""),

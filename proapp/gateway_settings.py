@@ -10,16 +10,18 @@ from urllib.parse import urlsplit
 MINIMUM_SECRET = 32  # characters
 LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 _EMAIL_FROM = re.compile(r"[^<>@\s]+@[^<>@\s]+|[^<>@\r\n]+ <[^<>@\s]+@[^<>@\s]+>")
+_SMS_MAIL_TO = re.compile(r"[^@\s<>]*\{(?:to|digits)\}[^@\s<>]*@[^@\s<>]+")
 _SMS_FROM = re.compile(r"\+[1-9][0-9]{6,14}|[A-Za-z][A-Za-z0-9]{2,10}")
 
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """How messages leave: `sms` is log | 46elks | http, `email` log | smtp | http. The rest is theirs, "" where unset;
-    docs/settings.md says which belongs to which."""
+    """How messages leave: `sms` is log | 46elks | smtp | http, `email` log | smtp | http. The rest is theirs, "" where
+    unset; docs/settings.md says which belongs to which."""
 
     sms: str = "log"
     sms_from: str = ""
+    sms_mail_to: str = ""
     sms_url: str = "https://api.46elks.com/a1/sms"
     sms_user: str = ""
     sms_password: str = field(default="", repr=False)
@@ -73,7 +75,9 @@ def _needed(given: GatewaySettings) -> list[tuple[str, str]]:
             ("PROAPP_SMS_USER", given.sms_user),
             ("PROAPP_SMS_PASSWORD", given.sms_password),
         ]
-    if given.email == "smtp":
+    if given.sms == "smtp":
+        needed += [("PROAPP_SMS_MAIL_TO", given.sms_mail_to)]
+    if "smtp" in {given.sms, given.email}:
         needed += [("PROAPP_SMTP_HOST", given.smtp_host), ("PROAPP_EMAIL_FROM", given.email_from)]
     if "http" in {given.sms, given.email}:
         needed += [("PROAPP_HTTP_URL", given.http_url), ("PROAPP_HTTP_BODY", given.http_body)]
@@ -86,6 +90,8 @@ def _sender_problems(given: GatewaySettings) -> list[str]:
         problems.append("PROAPP_EMAIL_FROM must be an address, or a name and one: Kliniken <svar@pro.example.se>")
     if given.sms_from and not _SMS_FROM.fullmatch(given.sms_from):
         problems.append("PROAPP_SMS_FROM must be 3 to 11 letters and digits, or a number such as +46766861234.")
+    if given.sms_mail_to and not _SMS_MAIL_TO.fullmatch(given.sms_mail_to):
+        problems.append("PROAPP_SMS_MAIL_TO must be an address with the number in it: {to}@sms.region.example.se")
     return problems
 
 

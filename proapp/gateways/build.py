@@ -58,4 +58,5 @@ def _smtp(given: GatewaySettings) -> Gateway:
         user=given.smtp_user or None,
         password=given.smtp_password or None,
         sender=given.email_from,
+        sms_to=given.sms_mail_to or None,
     )

@@ -1,4 +1,5 @@
-"""E-mail over the hospital's own SMTP server, one connection for each message.
+"""E-mail over the hospital's own SMTP server, one connection for each message; and text messages, where the hospital
+has a gateway that takes them as e-mail to an address with the number in it.
 
 Until the final dot nothing has been handed over, so whatever breaks before it is worth another try; what breaks between
 the dot and its answer may have been accepted.
@@ -46,24 +47,32 @@ class SmtpGateway:
         user: str | None,
         password: str | None,
         sender: str,
+        sms_to: str | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`sender` is an address, or a name and an address: Kliniken <svar@pro.example.se>. `tls` for own roots."""
+        """`sender` is an address, or a name and an address: Kliniken <svar@pro.example.se>. `sms_to` is where text
+        messages go, with {to} (+46701740605) or {digits} (46701740605) in it. `tls` for own roots."""
         self._host, self._port, self._security = host, port, security
         self._user, self._password = user, password
         self._sender_name, self._sender = parseaddr(sender)
-        self._tls = tls
+        self._sms_to, self._tls = sms_to, tls
 
     def send(self, message: Outgoing, *, timeout: float) -> Accepted:
         with self._connected(min(timeout, LONGEST)) as server:
             self._greet(server)
-            to = _plain_domain(message.to)
+            to = _plain_domain(self._recipient(message))
             if not to.isascii() and not server.has_extn("smtputf8"):
                 raise PermanentFailure("address_not_supported", undeliverable=True)
             mail = self._mail(message, to, utf8=not to.isascii())
             self._address(server, to, utf8=not to.isascii())
             self._hand_over(server, mail)
         return Accepted(str(mail["Message-ID"])[:120])
+
+    def _recipient(self, message: Outgoing) -> str:
+        if message.channel == "email":
+            return message.to
+        digits = message.to.removeprefix("+")
+        return (self._sms_to or "").replace("{to}", message.to).replace("{digits}", digits)
 
     @contextmanager
     def _connected(self, seconds: float) -> Iterator[_Server]:

@@ -32,6 +32,12 @@ SMTP = {
     "PROAPP_SMTP_HOST": "smtp.region.example.se",
     "PROAPP_EMAIL_FROM": "Kliniken <svar@pro.example.se>",
 }
+MAILED = {
+    "PROAPP_SMS_GATEWAY": "smtp",
+    "PROAPP_SMS_MAIL_TO": "{to}@sms.region.example.se",
+    "PROAPP_SMTP_HOST": "smtp.region.example.se",
+    "PROAPP_EMAIL_FROM": "svar@pro.example.se",
+}
 HTTP = {
     "PROAPP_SMS_GATEWAY": "http",
     "PROAPP_HTTP_URL": "https://sms.region.example.se/send",
@@ -56,7 +62,7 @@ def test_nothing_leaves_the_house_until_a_gateway_is_named():
     assert gateways["sms"].send(sms(), timeout=1) == Accepted("log-ab12")
 
 
-@pytest.mark.parametrize(("given", "channel"), [(ELKS, "sms"), (SMTP, "email"), (HTTP, "sms")])
+@pytest.mark.parametrize(("given", "channel"), [(ELKS, "sms"), (SMTP, "email"), (HTTP, "sms"), (MAILED, "sms")])
 def test_each_gateway_is_built_from_its_settings(given: dict[str, str], channel: str):
     name = given.get("PROAPP_SMS_GATEWAY") or given["PROAPP_EMAIL_GATEWAY"]
     assert build(read(**given))[channel].name == name
@@ -64,7 +70,7 @@ def test_each_gateway_is_built_from_its_settings(given: dict[str, str], channel:
 
 @pytest.mark.parametrize(
     ("given", "name"),
-    [(given, name) for given in (ELKS, SMTP, HTTP) for name in given if not name.endswith("_GATEWAY")],
+    [(given, name) for given in (ELKS, SMTP, HTTP, MAILED) for name in given if not name.endswith("_GATEWAY")],
 )
 def test_each_setting_a_gateway_needs_is_asked_for(given: dict[str, str], name: str):
     assert name in problems({key: value for key, value in given.items() if key != name})
@@ -82,6 +88,9 @@ def test_each_setting_a_gateway_needs_is_asked_for(given: dict[str, str], name: 
         ({**HTTP, "PROAPP_HTTP_BODY": "{to} {text}"}, "JSON"),
         ({**HTTP, "PROAPP_HTTP_METHOD": "GET"}, "PROAPP_HTTP_METHOD"),
         ({**ELKS, "PROAPP_SMS_FROM": "Bröstkliniken"}, "PROAPP_SMS_FROM"),
+        ({**MAILED, "PROAPP_SMS_MAIL_TO": "sms@region.example.se"}, "PROAPP_SMS_MAIL_TO"),
+        ({**MAILED, "PROAPP_SMS_MAIL_TO": "{to}"}, "PROAPP_SMS_MAIL_TO"),
+        ({**MAILED, "PROAPP_DEMO": "1"}, "PROAPP_DEMO"),
         ({**SMTP, "PROAPP_EMAIL_FROM": "Kliniken"}, "PROAPP_EMAIL_FROM"),
         ({**SMTP, "PROAPP_SMTP_PORT": "70000"}, "PROAPP_SMTP_PORT"),
         ({**SMTP, "PROAPP_SMTP_USER": "proapp"}, "PROAPP_SMTP_PASSWORD"),

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from proapp.gateways.protocol import PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.gateways.smtp import SmtpGateway
-from tests.gateways.peers import EMAIL, TEXT, email, free_port, speaking
+from tests.gateways.peers import EMAIL, TEXT, email, free_port, sms, speaking
 
 
 class Sink:
@@ -188,6 +188,21 @@ def test_an_address_the_server_cannot_take_is_undeliverable(serve: Start):
     with pytest.raises(PermanentFailure) as raised:
         gateway(port).send(email(to="åsa@example.org"), timeout=5)
     assert raised.value.undeliverable
+
+
+@pytest.mark.parametrize(
+    ("sms_to", "address"),
+    [
+        ("{to}@sms.example.se", "+46701740605@sms.example.se"),
+        ("{digits}.umea@sms.example.se", "46701740605.umea@sms.example.se"),
+    ],
+)
+def test_a_text_message_goes_as_e_mail_where_the_hospital_takes_it_so(serve: Start, sms_to: str, address: str):
+    sink, port = serve()
+    gateway(port, sms_to=sms_to).send(sms(), timeout=5)
+    [envelope] = sink.arrived
+    assert envelope.rcpt_tos == [address]
+    assert message_from_bytes(envelope.content, policy=policy.default).get_content().strip() == TEXT
 
 
 @pytest.mark.parametrize("address", ["a@b.se\r\nBcc: x@y.se", "a@b.se>\r\nRCPT TO:<x@y.se", "no address", ""])
