@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -19,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.runtime import Runtime
-from proapp.services import outbox, reminding
+from proapp.services import digest, outbox, reminding
 from proapp.services.composing import Composer
 from proapp.services.outbox import Claimed
 from proapp.services.reminding import Due, Look
@@ -38,7 +39,11 @@ def worker_name() -> str:
 
 def composers(runtime: Runtime) -> Mapping[str, Composer]:
     """Who makes the text of messages to staff, by kind."""
-    return {}
+    study, base_url = runtime.study, runtime.settings.base_url
+    return {
+        "digest": partial(digest.render_digest, study=study, base_url=base_url),
+        "escalation": partial(digest.render_escalation, study=study, base_url=base_url),
+    }
 
 
 # --- queueing -------------------------------------------------------------------------------------------------------
@@ -65,6 +70,17 @@ def _queued(runtime: Runtime, seen: Look, now: datetime) -> tuple[Due, ...]:
         return ()
     with runtime.writing.begin() as session:
         return reminding.queue(session, seen.due, study=runtime.study, vault=runtime.vault, now=now)
+
+
+def queue_digests(runtime: Runtime, *, now: datetime) -> int:
+    """The messages to staff that are due; how many. Reads only, except once a day: the worklists are made before a
+    writing transaction is opened."""
+    with runtime.reading() as session:
+        found = digest.look(session, study=runtime.study, now=now)
+    if not found.days:
+        return 0
+    with runtime.writing.begin() as session:
+        return digest.queue(session, found, now=now)
 
 
 # --- handing over ---------------------------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ def queue_once(runtime: Runtime, now: datetime) -> bool:
         for due in delivery.queue_due(runtime, now=now):
             decision = due.decision
             log.info("message.queued", assessment=due.case.assessment_id, step=decision.step, channel=decision.via)
+        delivery.queue_digests(runtime, now=now)
     except Exception as error:
         log.error("reminding.interrupted", error_type=type(error).__name__)
         return False

@@ -6,6 +6,7 @@ and the latest contact in them. The number of statements does not depend on the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -30,13 +31,15 @@ _WISHES = frozenset({"asked_to_call", "stop_to_confirm"})
 @dataclass(frozen=True, slots=True)
 class Row:
     """One thing to do. `assessment` is None where the row is about the participant; `last_contact` is the newest
-    attempt to reach the participant (a postponement is none), `last_by` the name of who made it."""
+    attempt to reach the participant (a postponement is none), `last_by` the name of who made it; `groups` are the
+    counts it is in."""
 
     item: WorkItem
     member: Member
     assessment: Expected | None
     last_contact: Attempt | None
     last_by: str | None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,16 @@ def work(
     found = work_cases.signals(session, Scope(allowed), now=now)
     cases = (work_cases.case(member, found, study=study, now=now) for member in people.members)
     items = worklist(cases, today=today, study=study)
-    shown = [item for item in items if wanted is None or wanted in _groups(item, today)]
-    names = staff_names(session)
+    grouped = [(item, _groups(item, today)) for item in items]
+    shown = [(item, groups) for item, groups in grouped if wanted is None or wanted in groups]
+    counts = Counter(group for _, groups in grouped for group in groups)
     return Work(
-        rows=tuple(_rows(people, shown, names)),
+        rows=tuple(_rows(people, shown, staff_names(session))),
         total=len(items),
-        calls=sum(CALLS in _groups(item, today) for item in items),
-        closing=sum(CLOSING in _groups(item, today) for item in items),
-        reasons=sum(REASONS in _groups(item, today) for item in items),
-        wishes=sum(WISHES in _groups(item, today) for item in items),
+        calls=counts[CALLS],
+        closing=counts[CLOSING],
+        reasons=counts[REASONS],
+        wishes=counts[WISHES],
         next_opening=_next_opening(people),
     )
 
@@ -111,13 +115,13 @@ def _groups(item: WorkItem, today: date) -> tuple[str, ...]:
     return tuple(groups)
 
 
-def _rows(people: Cohort, items: Iterable[WorkItem], names: Mapping[int, str]) -> Iterator[Row]:
+def _rows(people: Cohort, items: Iterable[tuple[WorkItem, tuple[str, ...]]], names: Mapping[int, str]) -> Iterator[Row]:
     members = {member.id: member for member in people.members}
-    for item in items:
+    for item, groups in items:
         member = members[item.case]
         assessment = next((one for one in member.assessments if one.id == item.task), None)
         last = last_contact(member.attempts)
-        yield Row(item, member, assessment, last, names.get(last.recorded_by_id or 0) if last else None)
+        yield Row(item, member, assessment, last, names.get(last.recorded_by_id or 0) if last else None, groups)
 
 
 def _next_opening(people: Cohort) -> Opening | None:

@@ -131,24 +131,31 @@ def _task(assessment: Expected, found: Signals, *, study: Study, now: datetime) 
     )
 
 
-def _task_due_on(assessment: Expected, last: Attempt | None, *, study: Study, now: datetime) -> date | None:
-    """The day of the reminder plan's newest step that says to call, if it has come and nobody was in touch since."""
+def step_due(assessment: Expected, channel: str, *, study: Study, now: datetime) -> datetime | None:
+    """When the newest step of the reminder plan for `channel` (task or digest) fell due, if one did and an answer is
+    still waited for. These steps have no message, so they are worked out whenever somebody looks."""
     timepoint = study.timepoints_by_code.get(assessment.timepoint)
-    if timepoint is None or all(step.channel != "task" for step in timepoint.reminders):
+    if timepoint is None or all(step.channel != channel for step in timepoint.reminders):
         return None
     if not is_waiting(assessment.state):
         return None
     member = assessment.member
     zone = study.zone(member.site_code)
     subject = Subject(assessment.facts, member.facts, Reach(member.channel))
-    due = [
+    due = (
         decision.due_at
         for decision in decide(study, timepoint, subject, now=now, zone=zone)
-        if decision.channel == "task" and decision.verdict == "send" and decision.due_at is not None
-    ]
-    if not due or (last is not None and last.at >= max(due)):
+        if decision.channel == channel and decision.verdict == "send" and decision.due_at is not None
+    )
+    return max(due, default=None)
+
+
+def _task_due_on(assessment: Expected, last: Attempt | None, *, study: Study, now: datetime) -> date | None:
+    """The day on which the reminder plan said to call, unless somebody was in touch since."""
+    due_at = step_due(assessment, "task", study=study, now=now)
+    if due_at is None or (last is not None and last.at >= due_at):
         return None
-    return local_date(max(due), zone)
+    return local_date(due_at, study.zone(assessment.member.site_code))
 
 
 def _shown_then(assessment: Expected, attempt: Attempt, study: Study) -> str:

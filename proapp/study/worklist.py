@@ -84,7 +84,9 @@ ACTIVATION_DAYS = 3
 ASK_AGAIN_WORKING_DAYS = 3  # after a contact for which nobody set a date
 CALL_BACK_WORKING_DAYS = 1  # after a participant has asked to be called
 # What is told with a more pressing row of the same participant instead of in a row of its own.
-TOLD_ALONG: frozenset[Reason] = frozenset({"undeliverable", "wrong_number", "asked_to_call", "stop_to_confirm"})
+TOLD_ALONG: frozenset[Reason] = frozenset(
+    {"undeliverable", "wrong_number", "letter_due", "asked_to_call", "stop_to_confirm"}
+)
 
 
 class Task(NamedTuple):
@@ -213,10 +215,10 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
         return "possibly_sent"
     if task.letter_due_on is not None:
         return "letter_due"
-    if task.task_due_on is not None:
-        return "task_due"
     if overdue and task.attempts == 0:
         return "overdue"
+    if task.task_due_on is not None:
+        return "task_due"
     if _asked_again_on(task, overdue=overdue) <= today:
         return "call_again"
     if task.state.collection == "STARTED" and (task.idle_hours or 0) > IDLE_HOURS:

@@ -12,10 +12,10 @@ from flask_babel import lazy_gettext as _
 from wtforms import HiddenField, PasswordField, SelectChoice, SelectField
 from wtforms.validators import EqualTo, InputRequired, Regexp
 
-from proapp.services import sessions
+from proapp.services import digest, sessions
 from proapp.services import staff_sign_in as signing_in
 from proapp.web.forms import Form
-from proapp.web.guard import ROLES, audience, staff
+from proapp.web.guard import ROLES, audience, staff, staff_actor
 from proapp.web.i18n import CHOSEN, LANGUAGES
 from proapp.web.staff import blueprint
 from proapp.web.staff.sentences import ROLE_NAMES, try_again, weak_password
@@ -94,6 +94,16 @@ def choose_language() -> Response:
     return _back()
 
 
+@blueprint.post("/account/digest")
+@audience(*sorted(digest.ROLES))
+def choose_digest() -> Response:
+    wants = request.form.get("wants") == "1"
+    digest.choose(database(), user_id=staff().user_id, wants=wants, actor=staff_actor(), now=now())
+    on, off = gettext("The message on Mondays is switched on."), gettext("The message on Mondays is switched off.")
+    flash(on if wants else off)
+    return _back()
+
+
 @blueprint.post("/account/sessions/end")
 @audience(*ROLES)
 def end_session() -> Response:
@@ -123,9 +133,15 @@ def _page(form: PasswordForm, language_form: LanguageForm | None = None) -> Resp
         session_form=SessionForm(formdata=None),
         who=who,
         role=ROLE_NAMES[who.role],
+        wants_digest=_wants_digest() if who.role in digest.ROLES else None,
         sessions=[row for row in sessions.living(database(), now=now(), user_id=who.user_id) if row.kind == "staff"],
     )
     return make_response(page, 422 if form.errors or (language_form and language_form.errors) else 200)
+
+
+def _wants_digest() -> bool:
+    (reader,) = digest.readers(database(), staff().user_id)
+    return reader.wants_digest
 
 
 def _back() -> Response:
