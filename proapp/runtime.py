@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from proapp.db.session import make_engine, reading_sessions, require_durable, wr
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.model import Instrument
 from proapp.instruments.problems import DefinitionError, Problem
+from proapp.services import versions
 from proapp.services.installation import require_kind
 from proapp.services.vault import Vault
 from proapp.study.load import load_study
@@ -55,10 +56,28 @@ class Runtime:
         self.engine.dispose()
 
 
+def refreshed(runtime: Runtime) -> Runtime:
+    """The same runtime with every version of the study that is in force by now; itself if nothing is new.
+
+    A value is replaced, not changed: who works on with the old one finishes what was begun by it.
+    """
+    with runtime.reading() as session:
+        study = versions.current(session, runtime.study)
+    if study is runtime.study:
+        return runtime
+    instruments = runtime.instruments
+    if not set(study.instruments) <= set(instruments):  # packs that were put there for the new version
+        instruments = _packs(runtime.settings)
+    return replace(runtime, study=study, instruments=instruments)
+
+
+def _packs(settings: Settings) -> Mapping[str, Instrument]:
+    return load_packs(BUILT_IN, *([settings.packs_dir] if settings.packs_dir else []))
+
+
 def load_definitions(settings: Settings) -> tuple[Study, Mapping[str, Instrument]]:
     """The study and its packs. Raises DefinitionError with every problem of the first faulty layer."""
-    folders = [BUILT_IN, *([settings.packs_dir] if settings.packs_dir else [])]
-    instruments = load_packs(*folders)
+    instruments = _packs(settings)
     return load_study(settings.study_file or SHIPPED_STUDY, instruments), instruments
 
 
@@ -92,7 +111,7 @@ def build_runtime(
     engine = make_engine(settings.database_url)
     if check_database:
         _check(engine, settings)
-    return Runtime(
+    runtime = Runtime(
         settings=settings,
         study=study,
         instruments=instruments,
@@ -100,6 +119,7 @@ def build_runtime(
         clock=clock or _clock(settings, ZoneInfo(study.time_zone)),
         vault=Vault(settings.secret_key, settings.contact_keys, random_bytes),
     )
+    return refreshed(runtime) if check_database else runtime
 
 
 def _check(engine: Engine, settings: Settings) -> None:
