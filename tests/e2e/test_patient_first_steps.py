@@ -80,6 +80,65 @@ def test_every_page_of_the_first_steps_is_accessible(site, open_browser, axe, la
     check("pause-standing")
 
 
+@pytest.mark.parametrize(("language", "viewport", "dark"), LOOKS)
+def test_every_page_behind_not_now_is_accessible(site, open_browser, axe, language, viewport, dark):
+    number = LOOKS.index(next(one for one in LOOKS if one.values == (language, viewport, dark)))
+    study_id = f"KAR-5{number}1"
+    day = timedelta(days=1)
+    site.people.participant(
+        study_id,
+        consent_on=site.today - 100 * day,
+        randomized_on=site.today - 92 * day,
+        language=language,
+        activated=False,
+    )
+    phone = Phone(open_browser(viewport, locale="sv-SE" if language == "sv" else "en-GB", dark=dark))
+    page = phone.page
+    name = f"{language}-{viewport['width']}-{'dark' if dark else 'light'}"
+
+    def check(what: str) -> None:
+        axe(page)
+        no_sideways_scrolling(page)
+        large_targets(page)
+        picture(page, f"patient-{what}-{name}")
+
+    phone.sign_in(a_code(site, study_id), PIN, first_time=True)
+    page.locator("main .card a.soft").click()
+    check("not-now")
+    page.locator("button[value=tomorrow]").click()
+    expect(page).to_have_url(re.compile("/home$"))
+    check("home-later")
+    page.locator("main .card a.soft").click()
+    page.locator("button[value=call]").click()
+    expect(page).to_have_url(re.compile("/home$"))
+    check("home-called")
+    page.locator("main .card a.soft").click()
+    check("not-now-called")
+    page.locator("main .ways a[href='/no-more']").click()
+    check("no-more")
+    phone.press()
+    expect(page).to_have_url(re.compile("/home$"))
+    check("home-over")
+
+
+def test_wishes_go_without_scripts(site, open_browser):
+    day = timedelta(days=1)
+    site.people.participant(
+        "KAR-551", consent_on=site.today - 100 * day, randomized_on=site.today - 92 * day, activated=False
+    )
+    phone = Phone(open_browser(SMALL, javascript=False))
+    phone.sign_in(a_code(site, "KAR-551"), PIN, first_time=True)
+    for wish in ("tomorrow", "call"):
+        phone.page.locator("main .card a.soft").click()
+        phone.page.locator(f"button[value={wish}]").click()
+        expect(phone.page).to_have_url(re.compile("/home$"))
+        expect(phone.page.locator("[role=status]").first).to_be_visible()
+    phone.page.locator("main .card a.soft").click()
+    phone.page.locator("main .ways a[href='/no-more']").click()
+    phone.press()
+    assert phone.page.locator("main .card").count() == 0
+
+
 def test_the_first_steps_go_without_scripts_and_back_keeps_what_was_saved(site, open_browser):
     site.people.participant("KAR-341", consent_on=site.today, activated=False)
     phone = Phone(open_browser(SMALL, locale="en-GB", javascript=False))
