@@ -88,7 +88,7 @@ def over(case: Case) -> End | None:
 def end(step: Step, order: Order, chain: Iterable[Step], everything: End | None, case: Case) -> End | None:
     """From when on the step is of no use. `chain` are all steps of the assessment, `everything` is what `over` says."""
     ends = [everything] if everything else []
-    if step.via in ELECTRONIC:
+    if step.channel in TO_PARTICIPANT:
         last = order.due_on + timedelta(days=case.study.follow_up.useful_days)
         ends.append(End(close_instant(last, case.zone), "too_late"))
     ends.extend(End(at, "superseded") for at in _takes_over(step, order, chain, case.zone))
@@ -139,7 +139,7 @@ def _held_up(step: Step, due_at: datetime, at: datetime, case: Case) -> tuple[Re
     if at < due_at:
         return "later", due_at
     wish_at = subject.remind_later_at
-    if wish_at is not None and due_at <= wish_at and at < wish_at and step.channel != "digest" and not step.wished:
+    if wish_at is not None and at < wish_at and step.channel != "digest" and not step.wished:
         return "asked_later", wish_at
     day = local_date(at, zone)
     for first, last in subject.reach.pauses:

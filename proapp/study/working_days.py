@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 
 FIXED = ((1, 1), (1, 6), (5, 1), (6, 6), (12, 24), (12, 25), (12, 26), (12, 31))  # with the eves clinics close on
 
@@ -57,13 +59,18 @@ def horizon(today: date, working_days: int) -> date:
 
 
 @lru_cache
-def public_holidays(year: int) -> frozenset[date]:
-    """Swedish public holidays other than ordinary Sundays, as the act on public holidays (1989:253) lists them. The
-    eves on which clinics close are none: a message may go out then, and nobody answers the telephone."""
+def public_holidays(year: int) -> Mapping[date, str]:
+    """Swedish public holidays other than ordinary Sundays, as the act on public holidays (1989:253) lists them, with
+    what they are called here. The eves on which clinics close are none: a message may go out then, though nobody
+    answers the telephone."""
     easter = easter_sunday(year)
-    fixed = {date(year, month, day) for month, day in ((1, 1), (1, 6), (5, 1), (6, 6), (12, 25), (12, 26))}
-    moving = {easter + timedelta(days=days) for days in (-2, 0, 1, 39, 49)}
-    return frozenset(fixed | moving | {_saturday_from(date(year, 6, 20)), _saturday_from(date(year, 10, 31))})
+    moving = {"good_friday": -2, "easter_sunday": 0, "easter_monday": 1, "ascension": 39, "whit_sunday": 49}
+    fixed = {"new_year": (1, 1), "epiphany": (1, 6), "may_day": (5, 1), "national_day": (6, 6)}
+    fixed |= {"christmas_day": (12, 25), "boxing_day": (12, 26)}
+    found = {easter + timedelta(days=days): name for name, days in moving.items()}
+    found |= {date(year, month, day): name for name, (month, day) in fixed.items()}
+    found |= {_saturday_from(date(year, 6, 20)): "midsummer_day", _saturday_from(date(year, 10, 31)): "all_saints"}
+    return MappingProxyType(found)
 
 
 def _saturday_from(day: date) -> date:
@@ -73,3 +80,9 @@ def _saturday_from(day: date) -> date:
 
 def is_public_holiday(day: date) -> bool:
     return day in public_holidays(day.year)
+
+
+def free_day(day: date) -> str | None:
+    """What the day is called if it is a public holiday, "eve" if it is none and clinics are closed all the same."""
+    name = public_holidays(day.year).get(day)
+    return name or ("eve" if day in holidays(day.year) else None)

@@ -191,7 +191,8 @@ def test_a_letter_waits_for_a_working_day_and_not_for_the_hour(study):
     assert (told(found), found.due_at) == ("wait later", on(date(2026, 12, 28), "00:00"))
     by_sms = decided(study, replace(known, reach=REACHED), on(christmas_eve))["target+3"]
     assert told(by_sms) == "send due"
-    assert told(decided(study, known, on(date(2027, 1, 10), "23:00"))["target+3"]) == "send due"  # until it is printed
+    assert told(decided(study, known, on(date(2027, 1, 2), "23:00"))["target+3"]) == "send due"  # put on the list
+    assert told(decided(study, known, on(date(2027, 1, 3), "00:00"))["target+3"]) == "not too_late"
 
 
 # --- the window -----------------------------------------------------------------------------------------------------
