@@ -14,19 +14,26 @@ from proapp.services.patient_wishes import Offers
 from proapp.services.sitting import Sitting
 from proapp.services.sitting_reading import find_sitting
 from proapp.study.status import is_waiting
-from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.patient import blueprint
 from proapp.web.transactions import database, now, runtime, today
 
+EVENING = 17  # the hour from which it is evening in the sentences
+
 
 def at_about(moment: datetime) -> str:
-    """this evening at about 18:00; or with the day, when it is another one."""
-    local = moment.astimezone(runtime().study.zone(patient().site_code))
+    """this evening at about 18:00; tomorrow at about 10:00 (the furthest there is), which the next day is today."""
+    local = _local(moment)
     clock = f"{local:%H:%M}"
-    if local.date() == today(str(local.tzinfo)):
-        return _("this evening at about %(time)s", time=clock)
-    return _("on %(date)s at about %(time)s", date=context.day_with_weekday(local.date()), time=clock)
+    if local.date() > today(str(local.tzinfo)):
+        return _("tomorrow at about %(time)s", time=clock)
+    if local.hour < EVENING:
+        return _("today at about %(time)s", time=clock)
+    return _("this evening at about %(time)s", time=clock)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(runtime().study.zone(patient().site_code))
 
 
 def _sitting(assessment_id: int, *, lock: bool = False) -> Sitting:
@@ -59,7 +66,9 @@ def _page(sitting: Sitting, status: int = 200) -> Any:
         "patient/not_now.html",
         id=sitting.assessment_id,
         begun=bool(sitting.given),
-        times=[(when, names[when], at_about(at)) for when, at in offers.times.items()],
+        times=[
+            (when, names[when], _("at about %(time)s", time=f"{_local(at):%H:%M}")) for when, at in offers.times.items()
+        ],
         why_not=_why_not(offers),
         change_contact=offers.why_not in {"no_messages", "unreachable"},
         called=asked.call_at is not None,

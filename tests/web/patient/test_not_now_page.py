@@ -35,8 +35,9 @@ def test_the_page_offers_what_helps(anna: Any) -> None:
     text = html.unescape(anna.browser.text)
     for words in (
         "Remind me this evening",
-        "this evening at about 18:00",
-        "on Tuesday 24 November 2026 at about 10:00",
+        "at about 18:00",
+        "Remind me tomorrow",
+        "at about 10:00",
         "Please call me",
         "I do not want to answer this time",
         "I do not want any more questionnaires",
@@ -50,12 +51,35 @@ def test_tomorrow_is_noted_and_shown_on_the_card(anna: Any) -> None:
     for _ in range(2):  # a double tap
         assert anna.browser.post(not_now(anna), {"do": "tomorrow"}).headers["Location"] == "/home"
     anna.browser.follow()
-    assert "Noted. We will remind you on Tuesday 24 November 2026 at about 10:00." in anna.browser.text
+    assert "Noted. We will remind you tomorrow at about 10:00." in anna.browser.text
     anna.browser.get("/home")
-    assert "We will remind you on Tuesday 24 November 2026 at about 10:00." in anna.browser.text
+    assert "We will remind you tomorrow at about 10:00." in anna.browser.text
     assert "Begin" in anna.browser.text
     assert count(anna.people, PatientRequest) == 1
     assert anna.audited() == ["request.recorded"]
+
+
+def test_tomorrow_becomes_today_and_what_has_come_is_not_announced(anna: Any, clock: Any) -> None:
+    anna.browser.get(not_now(anna))
+    anna.browser.post(not_now(anna), {"do": "tomorrow"})
+    clock.set(datetime(2026, 11, 24, 8, 0, tzinfo=UTC))
+    anna.browser = anna.people.patient(anna.id)
+    anna.browser.get("/home")
+    assert "We will remind you today at about 10:00." in anna.browser.text
+    clock.set(datetime(2026, 11, 24, 9, 0, tzinfo=UTC))
+    anna.browser.get("/home")
+    assert "We will remind you" not in anna.browser.text
+
+
+def test_this_evening_is_announced_until_it_has_come(anna: Any, clock: Any) -> None:
+    anna.browser.get(not_now(anna))
+    anna.browser.post(not_now(anna), {"do": "tonight"})
+    anna.browser.follow()
+    assert "We will remind you this evening at about 18:00." in anna.browser.text
+    clock.set(datetime(2026, 11, 23, 17, 0, tzinfo=UTC))
+    anna.browser = anna.people.patient(anna.id)
+    anna.browser.get("/home")
+    assert "We will remind you" not in anna.browser.text
 
 
 def test_late_in_the_day_tonight_is_not_offered_and_cannot_be_had(anna: Any, clock: Any) -> None:
