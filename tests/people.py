@@ -33,6 +33,7 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "charlie": ("nurse", ("LUN",)),
     "ivar": ("investigator", ("UME",)),
     "karin": ("coordinator", ()),
+    "kerstin": ("coordinator", ()),
     "mona": ("monitor", ()),
     "stina": ("statistician", ()),
     "ada": ("administrator", ()),
