@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -171,3 +173,29 @@ def _try(gateway: object, message: object) -> None:
         gateway.send(message, timeout=2)
     except DeliveryFailure as failure:
         logging.getLogger("tests").warning("failed", exc_info=failure)
+
+
+def manual() -> list[dict[str, str]]:
+    """The settings of each example in docs/messages.md."""
+    text = (Path(__file__).parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    found = []
+    for block in blocks:
+        pairs = re.findall(r"^(PROAPP_[A-Z_]+)=(\"[^\"]*\"|.*)$", block, re.MULTILINE)
+        if pairs:
+            found.append({name: value.strip('"') for name, value in pairs})
+    return found
+
+
+@pytest.mark.parametrize("example", manual())
+def test_the_examples_of_the_manual_start(example: dict[str, str]):
+    assert len(manual()) == 5
+    settings = read(**example)
+    for channel, name in (("sms", settings.gateways.sms), ("email", settings.gateways.email)):
+        assert build(settings)[channel].name == name
+
+
+def test_the_trial_run_of_the_manual_stays_on_this_machine():
+    text = (Path(__file__).parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
+    exported = dict(re.findall(r"(PROAPP_[A-Z_]+)=(\S+)", "".join(re.findall(r"^export .*$", text, re.MULTILINE))))
+    assert read(**exported, PROAPP_DEMO="1").gateways.stays_here

@@ -94,6 +94,7 @@ def test_the_clock_is_moved_for_a_demonstration_only():
         read_settings({**GOOD, "PROAPP_TODAY": "2027-03-29"})
 
 
-def test_every_setting_named_in_the_operations_manual_exists():
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("manual", ["operations.md", "messages.md"])
+def test_every_setting_named_in_a_manual_exists(manual: str):
+    text = (ROOT / "docs" / manual).read_text(encoding="utf-8")
     assert set(re.findall(r"PROAPP_[A-Z_]+[A-Z]", text)) <= set(config.NAMES)
