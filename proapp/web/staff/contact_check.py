@@ -14,7 +14,6 @@ from proapp.web.context import moment
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import delivery
-from proapp.web.staff.presenters.explained import NOT
 from proapp.web.transactions import database, now, runtime
 
 
@@ -77,6 +76,6 @@ def last_test(last: Last | None) -> str:
         return ""
     state, when = delivery.state(last.state), moment(last.at)
     if last.state in ("failed", "cancelled") and last.reason:
-        why = NOT[last.reason] if last.reason in NOT else delivery.why_not(last.reason)
+        why = delivery.NOT.get(last.reason) or delivery.why_not(last.reason)
         return gettext("%(state)s %(when)s: %(why)s", state=state, when=when, why=why)
     return gettext("%(state)s %(when)s", state=state, when=when)
