@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 
 from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.runtime import Runtime
-from proapp.services import digest, outbox, reminding
+from proapp.services import digest, messages, outbox, reminding
+from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
 from proapp.services.outbox import Claimed
 from proapp.services.reminding import Due, Look
@@ -49,20 +50,32 @@ def composers(runtime: Runtime) -> Mapping[str, Composer]:
 # --- queueing -------------------------------------------------------------------------------------------------------
 
 
-def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False) -> Iterator[Due]:
+def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, thorough: bool = True) -> Iterator[Due]:
     """Everything the reminder plan wants at `now`, queued portion by portion, each in a transaction of its own.
 
     The search reads only; a writing transaction is opened only where there is something to write. A dry run gives what
-    would be queued.
+    would be queued. Letters that nobody posted in time are taken from their list.
     """
+    if not dry_run:
+        _drop_letters(runtime, now)
     after: int | None = 0
     while after is not None:
         with runtime.reading() as session:
-            seen = reminding.look(session, study=runtime.study, vault=runtime.vault, now=now, after=after)
+            seen = reminding.look(
+                session, study=runtime.study, vault=runtime.vault, now=now, after=after, thorough=thorough
+            )
         for assessment_id in seen.failed:
             log.error("reminding.failed", assessment=assessment_id)
         yield from seen.due if dry_run else _queued(runtime, seen, now)
         after = seen.after
+
+
+def _drop_letters(runtime: Runtime, now: datetime) -> None:
+    with runtime.reading() as session:
+        if not messages.useless_letters(session, now=now):
+            return
+    with runtime.writing.begin() as session:
+        messages.drop_useless_letters(session, actor=WORKER, now=now)
 
 
 def _queued(runtime: Runtime, seen: Look, now: datetime) -> tuple[Due, ...]:

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import count
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from proapp.services.sweep import Report, note_run, sweep
 log = structlog.get_logger()
 EVERY_SECONDS = 60
 DELIVER_EVERY_SECONDS = 3
+THOROUGH_EVERY = 60  # ticks
 
 
 def portions(
@@ -54,14 +56,14 @@ def portions(
         after = report.after
 
 
-def tick_once(runtime: Runtime, worker: str = "") -> None:
+def tick_once(runtime: Runtime, worker: str = "", *, thorough: bool = True) -> None:
     """The job of every minute: submits what was left, queues what is due, and notes that it came to the end.
 
     It never raises, because the next minute does what this one could not; neither half waits for the other. Log lines
     name rows by id only.
     """
     now = runtime.clock()
-    if sweep_once(runtime, now) & queue_once(runtime, now):
+    if sweep_once(runtime, now) & queue_once(runtime, now, thorough=thorough):
         try:
             with runtime.writing.begin() as session:
                 note_run(session, now)
@@ -69,6 +71,11 @@ def tick_once(runtime: Runtime, worker: str = "") -> None:
                     installation.note_worker(session, worker, now=now)
         except Exception as error:
             log.error("tick.interrupted", error_type=type(error).__name__)
+
+
+def _tick_job(runtime: Runtime, worker: str, ticks: Iterator[int]) -> None:
+    """The first tick, and then one in an hour, is thorough: it makes up for any absence."""
+    tick_once(runtime, worker, thorough=next(ticks) % THOROUGH_EVERY == 0)
 
 
 def sweep_once(runtime: Runtime, now: datetime) -> bool:
@@ -84,9 +91,9 @@ def sweep_once(runtime: Runtime, now: datetime) -> bool:
     return True
 
 
-def queue_once(runtime: Runtime, now: datetime) -> bool:
+def queue_once(runtime: Runtime, now: datetime, *, thorough: bool = True) -> bool:
     try:
-        for due in delivery.queue_due(runtime, now=now):
+        for due in delivery.queue_due(runtime, now=now, thorough=thorough):
             decision = due.decision
             log.info("message.queued", assessment=due.case.assessment_id, step=decision.step, channel=decision.via)
         delivery.queue_digests(runtime, now=now)
@@ -122,7 +129,9 @@ def run(runtime: Runtime) -> None:
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
     begin = system_clock()
-    scheduler.add_job(tick_once, "interval", [runtime, worker], id="tick", seconds=EVERY_SECONDS, next_run_time=begin)
+    scheduler.add_job(
+        _tick_job, "interval", [runtime, worker, count()], id="tick", seconds=EVERY_SECONDS, next_run_time=begin
+    )
     scheduler.add_job(
         deliver_job,
         "interval",

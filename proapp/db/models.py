@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, false
+from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from proapp.db.types import Instant, Payload
@@ -237,6 +237,13 @@ class Assessment(Base):
         Index("ix_assessment_opens_on", "timepoint", "opens_on"),
         Index("ix_assessment_target_on", "timepoint", "target_on"),
         Index("ix_assessment_closes_on", "timepoint", "closes_on"),
+        Index(
+            "ix_assessment_extension_until",
+            "timepoint",
+            "extension_until",
+            sqlite_where=text("extension_until IS NOT NULL"),
+            postgresql_where=text("extension_until IS NOT NULL"),
+        ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))

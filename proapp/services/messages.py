@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -162,6 +162,31 @@ def cancel_for_participant(
     )
     audit.record(session, *entries, actor=actor, now=now, participant_id=participant_id, locked=locked)
     return len(entries)
+
+
+def useless_letters(session: Session, *, now: datetime) -> bool:
+    """Whether letters still wait in the list that are of no more use: the next reminder is due, or the window over."""
+    return session.scalar(select(_message.c.id).where(_useless(now)).limit(1)) is not None
+
+
+def drop_useless_letters(session: Session, *, actor: Actor, now: datetime) -> int:
+    """Take them out of the list; returns how many. Nobody is waited for: the next tick finds what was passed over."""
+    people = Participant.__table__
+    query = select(_message, people.c.site_code).join(people, people.c.id == _message.c.participant_id)
+    rows = session.execute(
+        query.where(_useless(now)).with_for_update(key_share=True, of=[_message, people], skip_locked=True)
+    ).all()
+    for row in rows:
+        values = {"state": "cancelled", "state_reason": "too_late", "settled_at": now}
+        session.execute(update(_message).where(_message.c.id == row.id).values(**values))
+        details = {"why": "too_late", "step": row.step, "channel": row.channel}
+        entry = Entry("message.cancelled", "message", row.id, details, site_code=row.site_code)
+        audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id, locked=True)
+    return len(rows)
+
+
+def _useless(now: datetime) -> Any:
+    return (_message.c.state == "queued") & (_message.c.channel == "letter") & (_message.c.not_after <= now)
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------

@@ -63,13 +63,21 @@ class Queued:
 
 
 def look(
-    session: Session, *, study: Study, vault: Vault, now: datetime, after: int = 0, portion: int = PORTION
+    session: Session,
+    *,
+    study: Study,
+    vault: Vault,
+    now: datetime,
+    after: int = 0,
+    portion: int = PORTION,
+    thorough: bool = True,
 ) -> Look:
     """What would be queued at `now`, of assessments whose id is greater than `after`; writes nothing.
 
-    One statement when nothing may be due; nine when something may, whatever the number of participants.
+    One statement when nothing may be due; nine when something may, whatever the number of participants. A search that
+    is not `thorough` finds letters only near their day.
     """
-    ids = candidates(session, study=study, now=now, after=after, portion=portion)
+    ids = candidates(session, study=study, now=now, after=after, portion=portion, thorough=thorough)
     due, failed = _decided(session, study=study, vault=vault, now=now, assessment_ids=ids)
     return Look(tuple(due), ids[-1] if len(ids) == portion else None, tuple(failed))
 

@@ -3,11 +3,27 @@ tick costs the same whether a hundred participants have nothing due or a hundred
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, func, literal, or_, select, union_all
+from sqlalchemy import (
+    Date,
+    String,
+    and_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
 from proapp.clock import local_date
@@ -21,63 +37,90 @@ from proapp.db.models import (
     ResponseSet,
 )
 from proapp.db.queries import AnySelect
+from proapp.db.types import Instant
 from proapp.services.messages import ELECTRONIC
 from proapp.study.due_steps import DueStep, due_steps
 from proapp.study.model import Study
 from proapp.study.schedule import open_instant
 
 STOPS = ("death", "pro_stop", "trial_withdrawal")
-WISHES_KEPT = timedelta(days=15)
+WISHES_KEPT, ONE_DAY = timedelta(days=15), timedelta(days=1)
 TRIED = ("sending", "sent", "delivered", "possibly_sent")
 
 
-def candidates(session: Session, *, study: Study, now: datetime, after: int = 0, portion: int) -> Sequence[int]:
+def candidates(
+    session: Session, *, study: Study, now: datetime, after: int = 0, portion: int, thorough: bool = True
+) -> Sequence[int]:
     """Ids of assessments that may have a message due which no row stands for: one statement, by indices.
 
     Left out are those that were answered, declined or taken out of the plan, and participants who stopped, died, left
     or cannot be reached. Whoever is left is decided about one by one.
     """
-    parts = [part.where(Assessment.id > after) for step in due_steps(study, now=now) for part in _in_range(study, step)]
-    parts.append(_wished(now).where(Assessment.id > after))
-    found = union_all(*parts).subquery("found")
+    steps = [_for_closing_date(step, study)._asdict() for step in due_steps(study, now=now, thorough=thorough)]
+    asked = {"steps": json.dumps(steps, default=str), "wished_since": now - WISHES_KEPT}
+    query = _query(session.get_bind().dialect.name)
+    return session.scalars(query, {**asked, "after": after, "portion": portion}).all()
+
+
+def _for_closing_date(step: DueStep, study: Study) -> DueStep:
+    """A baseline's last day is the one before it closes."""
+    if step.base != "closes" or study.timepoint(step.timepoint).kind != "baseline":
+        return step
+    return step._replace(first=step.first + ONE_DAY, last=step.last + ONE_DAY)
+
+
+@cache
+def _query(dialect: str) -> AnySelect:
+    """Made once: it is long, and the worker asks it every minute."""
+    due = _as_table(dialect)
+    found = union_all(*_in_range(due), _wished()).subquery("found")
     there = select(Message.id).where(
         Message.assessment_id == found.c.id, Message.step == found.c.step, _fits(found.c.channel)
     )
-    query = (
+    # In the order of what leaves out most: on SQLite the conditions are tried one after the other.
+    return (
         select(found.c.id)
         .distinct()
-        .outerjoin(Contact, Contact.participant_id == found.c.participant_id)
-        .where(_waiting(found), ~there.exists(), _reachable(found.c.reached))
+        .where(_reachable(found), ~_submitted(found).exists(), ~there.exists(), *_still_asked(found))
+        .where(found.c.id > bindparam("after"))
         .order_by(found.c.id)
-        .limit(portion)
+        .limit(bindparam("portion"))
     )
-    return session.scalars(query).all()
 
 
-def _in_range(study: Study, step: DueStep) -> Iterator[AnySelect]:
-    """Assessments whose date lies where the step is due."""
-    query = select(
-        Assessment.id,
-        Assessment.participant_id,
-        literal(step.step).label("step"),
-        literal(step.channel).label("channel"),
-        literal(step.reached).label("reached"),
-    ).where(Assessment.timepoint == step.timepoint, Assessment.cancelled_reason.is_(None))
-    if step.base == "opens":
-        yield query.where(Assessment.opens_on.between(step.first, step.last))
-    elif step.base == "target":
-        yield query.where(Assessment.target_on.between(step.first, step.last))
+def _as_table(dialect: str) -> Any:
+    """The steps, which come as one JSON text, as a table."""
+    kinds: dict[str, Any] = {name: Date() if name in ("first", "last") else String() for name in DueStep._fields}
+    columns: list[Any]
+    if dialect == "sqlite":
+        rows = func.json_each(bindparam("steps", type_=String())).table_valued("value", name="each")
+        columns = [type_coerce(func.json_extract(rows.c.value, f"$.{name}"), kind) for name, kind in kinds.items()]
     else:
-        # One day more: a baseline's last day is the one before it closes.
-        yield query.where(Assessment.closes_on.between(step.first, step.last + timedelta(days=1)))
-        longest = timedelta(days=study.extension_max_days)
-        yield query.where(
-            Assessment.closes_on.between(step.first - longest, step.last),
-            Assessment.extension_until.between(step.first, step.last),
+        given = cast(bindparam("steps", type_=String()), JSONB)
+        named = [column(name, kind) for name, kind in kinds.items()]
+        rows = func.jsonb_to_recordset(given).table_valued(*named).render_derived(name="each", with_types=True)
+        columns = [rows.c[name] for name in kinds]
+    return select(*(one.label(name) for one, name in zip(columns, kinds, strict=True))).cte("due")
+
+
+def _in_range(due: Any) -> Iterator[AnySelect]:
+    """Assessments whose date lies where the step is due."""
+    for base, day in (
+        ("opens", Assessment.opens_on),
+        ("target", Assessment.target_on),
+        ("closes", Assessment.closes_on),
+        ("closes", Assessment.extension_until),
+    ):
+        mine = and_(due.c.base == base, Assessment.timepoint == due.c.timepoint, day.between(due.c.first, due.c.last))
+        yield (
+            select(Assessment.id, Assessment.participant_id, due.c.step, due.c.channel, due.c.reached)
+            .select_from(due)
+            .join(Assessment, mine)
+            .where(Assessment.cancelled_reason.is_(None), day.is_not(None))
         )
 
 
-def _wished(now: datetime) -> AnySelect:
+def _wished() -> AnySelect:
     """Assessments about which a patient asked to be reminded later, until a message stands for the wish."""
     granted = select(Message.id).where(
         Message.assessment_id == PatientRequest.assessment_id,
@@ -95,7 +138,7 @@ def _wished(now: datetime) -> AnySelect:
         .join(PatientRequest, PatientRequest.assessment_id == Assessment.id)
         .where(
             PatientRequest.type == "remind_later",
-            PatientRequest.recorded_at >= now - WISHES_KEPT,
+            PatientRequest.recorded_at >= bindparam("wished_since", type_=Instant()),
             Assessment.cancelled_reason.is_(None),
             ~granted.exists(),
         )
@@ -107,22 +150,31 @@ def _fits(channel: Any) -> Any:
     return or_(channel == "message", Message.channel == channel)
 
 
-def _reachable(reached: Any) -> Any:
-    electronically = and_(Contact.channel.in_(ELECTRONIC), Contact.undeliverable_at.is_(None))
-    return or_(
-        reached == "all",
-        and_(reached == "by_letter", Contact.channel == "letter"),
-        and_(reached == "electronically", electronically),
+def _reachable(found: Any) -> Any:
+    way = select(Contact.participant_id).where(
+        Contact.participant_id == found.c.participant_id,
+        or_(
+            and_(found.c.reached == "by_letter", Contact.channel == "letter"),
+            and_(
+                found.c.reached == "electronically",
+                Contact.channel.in_(ELECTRONIC),
+                Contact.undeliverable_at.is_(None),
+            ),
+        ),
     )
+    return or_(found.c.reached == "all", way.exists())
 
 
-def _waiting(found: Any) -> Any:
-    """Not answered, not declined, of somebody who did not stop."""
-    submitted = select(ResponseSet.id).where(
+def _submitted(found: Any) -> AnySelect:
+    return select(ResponseSet.id).where(
         ResponseSet.assessment_id == found.c.id,
         ResponseSet.submitted_at.is_not(None),
         ResponseSet.void_reason.is_(None),
     )
+
+
+def _still_asked(found: Any) -> tuple[Any, ...]:
+    """Not declined, and of somebody who did not stop."""
     undoing = aliased(ParticipantEvent)
     stopped = select(ParticipantEvent.id).where(
         ParticipantEvent.participant_id == found.c.participant_id,
@@ -139,7 +191,7 @@ def _waiting(found: Any) -> Any:
         .limit(1)
         .scalar_subquery()
     )
-    return and_(~submitted.exists(), ~stopped.exists(), func.coalesce(last_word, "") != "declined")
+    return ~stopped.exists(), func.coalesce(last_word, "") != "declined"
 
 
 def tried_today(session: Session, *, study: Study, now: datetime, queued: bool = False) -> int:

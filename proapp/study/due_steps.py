@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from proapp.study.model import Reminder, ReminderBase, Study, TimePoint
-from proapp.study.steps import LONGEST_SHIFT, ONE_DAY, is_allowed, is_sending_day, messages
+from proapp.study.steps import ONE_DAY, is_allowed, is_sending_day, messages
 
 Reached = Literal["electronically", "by_letter", "all"]
+LONGEST_LETTER = 60  # days after which nobody prints a letter that was missed
 
 
 class DueStep(NamedTuple):
@@ -31,15 +32,19 @@ class DueStep(NamedTuple):
     reached: Reached
 
 
-def due_steps(study: Study, *, now: datetime) -> tuple[DueStep, ...]:
+def due_steps(study: Study, *, now: datetime, thorough: bool = True) -> tuple[DueStep, ...]:
     """All that may have something to send at `now`, at whatever site. None of the electronic ones while it is night, or
-    a day without messages, at every site."""
+    a day without messages, at every site.
+
+    A letter is of use as long as its window is open, so a thorough search goes back further for letters that were
+    missed (after an outage, or a long pause) than one that is made every minute.
+    """
     zones = sorted({study.zone(), *(study.zone(site.code) for site in study.sites)}, key=str)
     return tuple(
         found
         for timepoint in study.timepoints
         for reminder in messages(timepoint)
-        for found in _of_step(study, timepoint, reminder, zones, now)
+        for found in _of_step(study, timepoint, reminder, zones, now, thorough)
     )
 
 
@@ -50,7 +55,7 @@ def may_send(study: Study, *, now: datetime, zone: ZoneInfo) -> bool:
 
 
 def _of_step(
-    study: Study, timepoint: TimePoint, reminder: Reminder, zones: list[ZoneInfo], now: datetime
+    study: Study, timepoint: TimePoint, reminder: Reminder, zones: list[ZoneInfo], now: datetime, thorough: bool
 ) -> Iterator[DueStep]:
     about = (timepoint.code, reminder.key, reminder.channel, reminder.relative_to)
     counted = timedelta(days=reminder.days)
@@ -64,7 +69,8 @@ def _of_step(
             yield DueStep(*about, first - counted, last - counted, "electronically")
     if reminder.channel in ("message", "letter"):
         days = [local.date() for local in locals_]
-        first, last = _nominal(study, min(days) - timedelta(days=LONGEST_SHIFT), max(days), "letter")
+        back = timedelta(days=LONGEST_LETTER if thorough else study.follow_up.useful_days)
+        first, last = _nominal(study, min(days) - back, max(days), "letter")
         yield DueStep(*about, first - counted, last - counted, "all" if reminder.channel == "letter" else "by_letter")
 
 
