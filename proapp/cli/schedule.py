@@ -1,61 +1,29 @@
-"""`proapp schedule`: every window of a participant randomised on some day, for reading, for a spreadsheet or for a
-calendar. Works on the study file alone, so that a protocol can be tried before anything is installed."""
+"""`proapp schedule`: every window and reminder of a participant randomised on some day, for reading, for a spreadsheet
+or for a calendar; and what a whole trial asks of its sites, week by week. Works on the study file alone, so that a
+protocol can be tried before anything is installed."""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
-from typing import NamedTuple
-from uuid import NAMESPACE_URL, uuid5
 
 import click
 
+from proapp.cli import schedule_layout as layouts
+from proapp.cli.schedule_layout import Participant, Row
+from proapp.cli.schedule_words import WORDS
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.problems import DefinitionError
+from proapp.study.forecast import Enrolled, Planned, evenly, forecast, reminders
 from proapp.study.load import BRECLIM2, load_study
-from proapp.study.model import Study, TimePoint
-from proapp.study.schedule import Anchors, PlannedAssessment, hours_in, is_clamped, plan
+from proapp.study.model import Study
+from proapp.study.schedule import Anchors, PlannedAssessment, plan
 
-COLUMNS = ("randomized_on", "timepoint", "target_on", "opens_on", "closes_on", "late_until")
 ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # of all that ISO 8601 allows, what people write
-WORDS = {
-    "en": {
-        "headings": ("Time point", "Target", "Opens", "Closes", "Late until", "Note"),
-        "randomised": "Randomised {day}",
-        "clamped": "last day of a short month",
-        "hours": "{day} has {hours} hours",
-        "event": "Questionnaire to answer",
-        "weekdays": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
-    },
-    "sv": {
-        "headings": ("Mättillfälle", "Måldatum", "Öppnar", "Stänger", "Sent till", "Anmärkning"),
-        "randomised": "Lottad {day}",
-        "clamped": "sista dagen i en kort månad",
-        "hours": "{day} har {hours} timmar",
-        "event": "Frågeformulär att besvara",
-        "weekdays": ("mån", "tis", "ons", "tor", "fre", "lör", "sön"),
-    },
-}
-
-
-class Row(NamedTuple):
-    """One window of one participant."""
-
-    randomized_on: date
-    timepoint: TimePoint
-    target_on: date
-    opens_on: date
-    closes_on: date
-    late_until: date
-
-    @property
-    def dates(self) -> tuple[date, date, date, date]:
-        return self[2:]
+HEADING = layouts.COLUMNS[0]
 
 
 @click.command()
@@ -67,25 +35,67 @@ class Row(NamedTuple):
     "--format", "layout", type=click.Choice(["table", "csv", "ics"]), default="table", show_default=True, help="Output."
 )
 @click.option("--lang", type=click.Choice(["en", "sv"]), default="en", show_default=True, help="Of table and calendar.")
+@click.option("--reminders", "only_reminders", is_flag=True, help="Only the reminders, not the windows.")
+@click.option(
+    "--by",
+    type=click.Choice(["sms", "email", "letter"]),
+    default="sms",
+    show_default=True,
+    help="How the participant is reached.",
+)
+@click.option("--forecast", "wants_forecast", is_flag=True, help="Calls and messages of each site and week instead.")
+@click.option("--enrol", metavar="SITE=NUMBER", multiple=True, help="So many participants, evenly from DATE on.")
+@click.option("--months", type=click.IntRange(1, 600), default=12, show_default=True, help="How long --enrol goes on.")
+@click.option(
+    "--answering",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    default=0,
+    help="How many of those left answer after each message; 0, an upper bound, unless told.",
+)
 def schedule(
-    day: str | None, dates_file: Path | None, arm: str | None, study_file: Path | None, layout: str, lang: str
+    day: str | None,
+    dates_file: Path | None,
+    arm: str | None,
+    study_file: Path | None,
+    layout: str,
+    lang: str,
+    only_reminders: bool,
+    by: str,
+    wants_forecast: bool,
+    enrol: tuple[str, ...],
+    months: int,
+    answering: float,
 ) -> None:
-    """Show every window of a participant randomised on DATE (such as 2026-02-28).
+    """Show every window and reminder of a participant randomised on DATE (such as 2026-02-28).
 
     Only time points counted from randomisation are listed: the baseline opens with consent and closes with the
     randomisation itself, and events have not happened yet. The study file is --study, else PROAPP_STUDY, else the
     example that comes with proapp. In a file of dates, blank lines and lines beginning with # are passed over, and so
-    is a first line that says randomized_on.
+    is a first line that says randomized_on. With --forecast a site may follow each date: 2026-02-28 UME.
     """
     study = _study(study_file)
     if arm is not None and arm not in {known.code for known in study.arms}:
         known_arms = ", ".join(known.code for known in study.arms)
         raise click.UsageError(f'"{arm}" is not an arm of {study.code}; its arms are {known_arms}')
-    days = days_given(day, dates_file)
-    windows = {randomized_on: tuple(_rows(study, randomized_on, arm)) for randomized_on in set(days)}
-    rows = (row for randomized_on in days for row in windows[randomized_on])
-    print_as = {"table": _table, "csv": _csv, "ics": _calendar}[layout]
-    click.echo(print_as(rows, study, lang), nl=False)
+    if layout == "ics" and (only_reminders or wants_forecast):
+        raise click.UsageError("a calendar holds windows only")
+    if wants_forecast:
+        people = _enrolled(study, day, dates_file, enrol, months)
+        click.echo(_forecast(study, people, arm, answering, layout, lang), nl=False)
+        return
+    if enrol:
+        raise click.UsageError("--enrol belongs to --forecast")
+    shown = _participants(study, days_given(day, dates_file), arm, by if layout == "table" or only_reminders else None)
+    click.echo(_printed(shown, study, layout, lang, only_reminders), nl=False)
+
+
+def _printed(people: list[Participant], study: Study, layout: str, lang: str, only_reminders: bool) -> str:
+    if layout == "ics":
+        return layouts.calendar(people, study, lang)
+    if layout == "table":
+        return layouts.table(people, study, lang, only_reminders=only_reminders)
+    return layouts.reminders_csv(people, study) if only_reminders else layouts.windows_csv(people)
 
 
 def _study(study_file: Path | None) -> Study:
@@ -99,21 +109,28 @@ def _study(study_file: Path | None) -> Study:
         raise click.ClickException("\n".join(str(problem) for problem in error.problems)) from error
 
 
+# --- what was given -------------------------------------------------------------------------------------------------
+
+
 def days_given(day: str | None, dates_file: Path | None) -> list[date]:
     """The one date, or those of the file. Raises UsageError or ClickException naming what cannot be read."""
     if (day is None) == (dates_file is None):
         raise click.UsageError("give either a date or --dates FILE")
     if dates_file is None:
         return [_date(day or "", "DATE")]
+    return [_date(line, where) for where, line in _lines(dates_file)]
+
+
+def _lines(dates_file: Path) -> Iterator[tuple[str, str]]:
+    """Each line that says something, with where it stands."""
     try:
         lines = dates_file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{dates_file}: cannot be read as UTF-8 text") from error
-    return [
-        _date(line.strip(), f"{dates_file}, line {number}")
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.strip().startswith("#") and (number, line.strip()) != (1, COLUMNS[0])
-    ]
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        heading = number == 1 and re.split(r"[\s,;]", line)[0] == HEADING
+        if line and not line.startswith("#") and not heading:
+            yield f"{dates_file}, line {number}", line
 
 
 def _date(text: str, where: str) -> date:
@@ -129,11 +146,52 @@ def _date(text: str, where: str) -> date:
     return day
 
 
-def _rows(study: Study, randomized_on: date, arm: str | None) -> Iterator[Row]:
-    for planned in plan(study, Anchors(None, randomized_on, arm)):
-        row = _row(study, randomized_on, planned)
-        if row is not None:
-            yield row
+def _enrolled(
+    study: Study, day: str | None, dates_file: Path | None, enrol: tuple[str, ...], months: int
+) -> list[Enrolled]:
+    """Participants to be, from a file of dates and sites or from numbers."""
+    if bool(enrol) == (dates_file is not None) or (day is None) == bool(enrol):
+        raise click.UsageError("give either --dates FILE, or DATE and --enrol SITE=NUMBER")
+    if dates_file is not None:
+        return [_line(study, where, line) for where, line in _lines(dates_file)]
+    first = _date(day or "", "DATE")
+    found: list[Enrolled] = []
+    for said in enrol:
+        code, _, number = said.partition("=")
+        if not re.fullmatch("[0-9]{1,5}", number):
+            raise click.UsageError(f'--enrol: "{said}" is not written as SITE=NUMBER, such as {study.sites[0].code}=12')
+        found.extend(evenly(_site(study, code, "--enrol"), int(number), first=first, months=months))
+    return found
+
+
+def _line(study: Study, where: str, line: str) -> Enrolled:
+    day, *rest = re.split(r"[\s,;]+", line, maxsplit=1)
+    return Enrolled(_site(study, rest[0], where) if rest and rest[0] else None, _date(day, where))
+
+
+def _site(study: Study, code: str, where: str) -> str:
+    known = [site.code for site in study.sites]
+    if code not in known:
+        raise click.UsageError(f'{where}: "{code}" is not a site of {study.code}; its sites are {", ".join(known)}')
+    return code
+
+
+# --- what is shown --------------------------------------------------------------------------------------------------
+
+
+def _participants(study: Study, days: list[date], arm: str | None, channel: str | None) -> list[Participant]:
+    """One for each date given, also where one is given twice. Reminders only if the `channel` is named."""
+    known = {day: _participant(study, day, arm, channel) for day in set(days)}
+    return [known[day] for day in days]
+
+
+def _participant(study: Study, randomized_on: date, arm: str | None, channel: str | None) -> Participant:
+    planned = plan(study, Anchors(None, randomized_on, arm))
+    rows = tuple(row for one in planned if (row := _row(study, randomized_on, one)))
+    steps: list[Planned] = []
+    for one in planned if channel else ():
+        steps.extend(reminders(study, one, zone=study.zone(), channel=channel or "sms"))
+    return Participant(randomized_on, rows, tuple(steps))
 
 
 def _row(study: Study, randomized_on: date, planned: PlannedAssessment) -> Row | None:
@@ -144,77 +202,28 @@ def _row(study: Study, randomized_on: date, planned: PlannedAssessment) -> Row |
     return Row(randomized_on, timepoint, planned.target_on, planned.opens_on, planned.closes_on, planned.late_until)
 
 
-def _csv(rows: Iterable[Row], study: Study, lang: str) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows((day, timepoint.code, *dates) for day, timepoint, *dates in rows)
-    return text.getvalue()
-
-
-def _table(rows: Iterable[Row], study: Study, lang: str) -> str:
+def _forecast(study: Study, people: list[Enrolled], arm: str | None, answering: float, layout: str, lang: str) -> str:
+    load = forecast(study, people, arm=arm, answering=answering / 100)
+    rows = [(monday, site, *sums) for (monday, site), sums in load.items()]
+    lines = list(layouts.forecast_rows(rows))
+    if layout == "csv":
+        return layouts.as_csv(("week", "monday", "site", "calls", "messages"), lines)
     words = WORDS[lang]
-    parts: list[str] = []
-    for randomized_on, group in _by_day(rows):
-        lines = [tuple(words["headings"]), *(_cells(row, study, lang) for row in group)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        parts.append(str(words["randomised"]).format(day=_weekday(randomized_on, lang)))
-        for line in lines:
-            parts.append("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-        parts.append("")
-    return "\n".join(parts)
+    said = words.expected_rate if answering else words.expected
+    names = _names(study, words.everywhere)
+    cells = [(week, words.day(monday), names[site], *sums) for week, monday, site, *sums in lines]
+    cells += [
+        (
+            words.total,
+            "",
+            names[site],
+            *(layouts.number(sum(row[place] for row in rows if row[1] == site)) for place in (2, 3)),
+        )
+        for site in dict.fromkeys(sorted(row[1] for row in rows))
+    ]
+    heading = said.format(people=len(people), rate=f"{answering:g}")
+    return "\n".join([heading, *layouts.lined_up(words.forecast, cells, right=2), ""])
 
 
-def _cells(row: Row, study: Study, lang: str) -> tuple[str, ...]:
-    return (row.timepoint.code, *(_weekday(day, lang) for day in row.dates), _note(row, study, lang))
-
-
-def _by_day(rows: Iterable[Row]) -> Iterator[tuple[date, list[Row]]]:
-    """Groups in the order of the dates given; a date given twice makes two groups."""
-    group: list[Row] = []
-    for row in rows:
-        if group and (row.randomized_on != group[0].randomized_on or row.timepoint == group[0].timepoint):
-            yield group[0].randomized_on, group
-            group = []
-        group.append(row)
-    if group:
-        yield group[0].randomized_on, group
-
-
-def _weekday(day: date, lang: str) -> str:
-    return f"{WORDS[lang]['weekdays'][day.weekday()]} {day}"
-
-
-def _note(row: Row, study: Study, lang: str) -> str:
-    """What may surprise: a month end that was clamped, and days on which the clock is changed."""
-    words = WORDS[lang]
-    notes = [str(words["clamped"])] if is_clamped(row.timepoint, row.randomized_on) else []
-    for day in dict.fromkeys(row.dates):
-        hours = hours_in(day, study.zone())
-        if hours != 24:
-            notes.append(str(words["hours"]).format(day=day, hours=f"{hours:g}"))
-    return "; ".join(notes)
-
-
-def _calendar(rows: Iterable[Row], study: Study, lang: str) -> str:
-    """One all-day event for each window. Titles are neutral: calendars are seen by others. No clock is read, so that
-    the same dates give the same bytes."""
-    from icalendar import Calendar, Event  # here, not above: it takes as long to load as all the rest
-
-    calendar = Calendar()
-    calendar.add("prodid", "-//proapp//schedule//EN")
-    calendar.add("version", "2.0")
-    seen: dict[str, int] = {}
-    for row in rows:
-        name = f"{study.code}/{row.randomized_on}/{row.timepoint.code}"
-        seen[name] = seen.get(name, 0) + 1
-        event = Event()
-        event.add("uid", str(uuid5(NAMESPACE_URL, f"{name}/{seen[name]}")))
-        event.add("dtstamp", datetime.combine(row.randomized_on, time(), tzinfo=UTC))
-        event.add("summary", WORDS[lang]["event"])
-        event.add("dtstart", row.opens_on)
-        event.add("dtend", row.closes_on + timedelta(days=1))
-        event.add("transp", "TRANSPARENT")
-        calendar.add_component(event)
-    content: bytes = calendar.to_ical()
-    return content.decode()
+def _names(study: Study, everywhere: str) -> Mapping[str, str]:
+    return {site.code: site.code for site in study.sites} | {"": everywhere}

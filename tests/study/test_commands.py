@@ -63,6 +63,102 @@ def test_the_table_says_weekdays_and_what_may_surprise(run):
     assert "2026-10-25 has 25 hours" in run(schedule, "2026-07-25").output
 
 
+def test_the_table_names_holidays_and_eves(run):
+    english = run(schedule, "2026-01-02").output  # 2 April is Maundy Thursday; the window of m03 is open over Easter
+    assert "moved from Sun 2026-04-05 (Easter Sunday)" in english
+    assert "2026-12-24 is an eve on which clinics close" in run(schedule, "2026-09-24").output
+    assert "2027-01-06 är trettondedag jul" in run(schedule, "2026-07-06", "--lang", "sv").output
+
+
+REMINDERS = """randomized_on,timepoint,step,channel,nominal_on,due_on,due_at,goes
+2025-12-29,m03,opens+0,message,2026-03-15,2026-03-16,2026-03-16T10:00:00+01:00,Y
+2025-12-29,m03,target+3,message,2026-04-01,2026-04-01,2026-04-01T10:00:00+02:00,Y
+2025-12-29,m03,target+10,task,2026-04-08,2026-04-08,2026-04-08T00:00:00+02:00,Y
+2025-12-29,m03,closes-8,digest,2026-04-18,2026-04-20,2026-04-20T00:00:00+02:00,Y
+2025-12-29,m03,closes-7,message,2026-04-19,2026-04-20,2026-04-20T10:00:00+02:00,Y
+"""
+
+
+def test_the_reminders_of_one_date_as_csv(run):
+    result = run(schedule, "2025-12-29", "--reminders", "--format", "csv")
+    assert result.exit_code == 0
+    assert result.output.startswith(REMINDERS)
+    assert len(result.output.splitlines()) == 1 + 6 * 5
+
+
+def test_the_reminders_of_one_date_as_a_table(run):
+    both = run(schedule, "2025-12-29").output
+    only = run(schedule, "2025-12-29", "--reminders").output
+    assert "Target" in both
+    assert "Target" not in only
+    line = (
+        "Mon 2026-03-16  10:00  m03         opens+0    message by the participant's channel  moved from Sun 2026-03-15"
+    )
+    assert line in both
+    assert line in only
+    task = next(line for line in only.splitlines() if "m03         target+10" in line)
+    assert task == "Wed 2026-04-08         m03         target+10  call, on the nurse's worklist"
+
+
+def test_who_wants_letters_has_them_on_working_days(run):
+    by_sms, by_letter = (
+        run(schedule, "2026-10-07", "--reminders", "--format", "csv", "--by", way).output for way in ("sms", "letter")
+    )
+    assert "m03,opens+0,message,2026-12-24,2026-12-24,2026-12-24T10:00:00+01:00,Y" in by_sms
+    assert "m03,opens+0,message,2026-12-24,2026-12-28,2026-12-28T00:00:00+01:00,Y" in by_letter
+
+
+def test_two_steps_that_meet_on_one_day_are_told(run, write):
+    near = '{ relative_to = "closes", days = -8, channel = "sms" }, { relative_to = "closes", days = -7'
+    path = write(
+        ('{ relative_to = "closes", days = -7', near), ("[[sites]]", '[follow_up]\nweekdays = ["wed"]\n\n[[sites]]')
+    )
+    output = run(schedule, "2026-01-15", "--study", path).output
+    assert output.count("not sent: a later step is due that day") == 1
+
+
+def test_the_forecast_counts_calls_and_messages_of_each_site_and_week(run, tmp_path):
+    dates = tmp_path / "dates.csv"
+    dates.write_text("randomized_on,site\n2025-12-29,UME\n2025-12-29;UME\n2025-12-30 LUN\n", encoding="utf-8")
+    lines = run(schedule, "--dates", dates, "--forecast", "--format", "csv").output.splitlines()
+    assert lines[:6] == [
+        "week,monday,site,calls,messages",
+        "2026-W12,2026-03-16,LUN,0,1",
+        "2026-W12,2026-03-16,UME,0,2",
+        "2026-W14,2026-03-30,LUN,0,1",
+        "2026-W14,2026-03-30,UME,0,2",
+        "2026-W15,2026-04-06,LUN,1,0",
+    ]
+    table = run(schedule, "--dates", dates, "--forecast", "--lang", "sv").output
+    assert table.startswith("3 deltagare, som om ingen svarade\nVecka ")
+    assert [line.split() for line in table.splitlines()[-2:]] == [
+        ["Totalt", "LUN", "6", "18"],
+        ["Totalt", "UME", "12", "36"],
+    ]
+
+
+def test_a_forecast_from_numbers_spreads_them_evenly(run):
+    arguments = ("2026-01-01", "--forecast", "--enrol", "UME=4", "--enrol", "LUN=2", "--format", "csv")
+    lines = [line.split(",") for line in run(schedule, *arguments).output.splitlines()[1:]]
+    assert {site: sum(int(calls) for _, _, where, calls, _ in lines if where == site) for site in ("UME", "LUN")} == {
+        "UME": 24,
+        "LUN": 12,
+    }
+    half = run(schedule, *arguments, "--answering", "50").output
+    assert sum(float(line.split(",")[3]) for line in half.splitlines()[1:]) == pytest.approx(36 / 4, abs=1.5)
+    assert (
+        "4 participants, of whom 12.5 % of those left answer"
+        in run(schedule, "2026-01-01", "--forecast", "--enrol", "UME=4", "--answering", "12.5").output
+    )
+
+
+def test_a_forecast_of_nobody_is_empty(run):
+    assert (
+        run(schedule, "2026-01-01", "--forecast", "--enrol", "UME=0", "--format", "csv").output
+        == "week,monday,site,calls,messages\n"
+    )
+
+
 def test_the_calendar_is_neutral_and_always_the_same(run, tmp_path):
     dates = tmp_path / "dates.txt"
     dates.write_text("2025-11-30\n2025-11-30\n", encoding="utf-8")
@@ -99,6 +195,22 @@ def test_the_study_and_packs_of_the_environment_are_used(run, write, monkeypatch
         ([], "give either a date or --dates FILE"),
         (["2025-02-28", "--dates", "dates.txt"], "give either a date or --dates FILE"),
         (["2025-02-28", "--arm", "KIR"], '"KIR" is not an arm of BreCLIM-2; its arms are SURG, ONC'),
+        (["2025-02-28", "--enrol", "UME=3"], "--enrol belongs to --forecast"),
+        (["2025-02-28", "--forecast"], "give either --dates FILE, or DATE and --enrol SITE=NUMBER"),
+        (["--forecast", "--enrol", "UME=3"], "give either --dates FILE, or DATE and --enrol SITE=NUMBER"),
+        (
+            ["2025-02-28", "--forecast", "--dates", "dates.txt"],
+            "give either --dates FILE, or DATE and --enrol SITE=NUMBER",
+        ),
+        (
+            ["2025-02-28", "--forecast", "--enrol", "UME"],
+            '--enrol: "UME" is not written as SITE=NUMBER, such as UME=12',
+        ),
+        (
+            ["2025-02-28", "--forecast", "--enrol", "OSL=3"],
+            '--enrol: "OSL" is not a site of BreCLIM-2; its sites are UME, GOT',
+        ),
+        (["2025-02-28", "--reminders", "--format", "ics"], "a calendar holds windows only"),
         (["2025-02-28", "--format", "pdf"], "'pdf' is not one of 'table', 'csv', 'ics'"),
     ],
 )
@@ -115,6 +227,14 @@ def test_a_bad_line_is_named_and_nothing_is_printed(run, tmp_path):
     assert result.exit_code == 2
     assert f'{dates}, line 3: "15/1 2026" is not a date' in result.output
     assert "m03" not in result.output
+
+
+def test_a_bad_line_of_a_forecast_is_named(run, tmp_path):
+    dates = tmp_path / "dates.txt"
+    dates.write_text("2026-01-15 UME\n2026-01-15 OSL\n", encoding="utf-8")
+    result = run(schedule, "--dates", dates, "--forecast")
+    assert result.exit_code == 2
+    assert f'{dates}, line 2: "OSL" is not a site of BreCLIM-2' in result.output
 
 
 def test_a_column_of_dates_may_have_its_name(run, tmp_path):
