@@ -164,4 +164,5 @@ def forecast_rows(load: Iterable[tuple[date, str, float, float]]) -> Iterator[tu
 
 
 def number(value: float) -> str:
-    return f"{round(value, 1):g}"
+    """At most one decimal, and none of a whole number."""
+    return f"{value:.1f}".removesuffix(".0")

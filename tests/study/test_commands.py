@@ -152,6 +152,11 @@ def test_a_forecast_from_numbers_spreads_them_evenly(run):
     )
 
 
+def test_large_numbers_are_written_out(run):
+    output = run(schedule, "2026-01-01", "--forecast", "--enrol", "UME=99999", "--enrol", "LUN=66667").output
+    assert output.splitlines()[-1].split() == ["In", "all", "UME", "599994", "1799982"]
+
+
 def test_a_forecast_of_nobody_is_empty(run):
     assert (
         run(schedule, "2026-01-01", "--forecast", "--enrol", "UME=0", "--format", "csv").output
