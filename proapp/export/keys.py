@@ -19,12 +19,17 @@ def label(texts: Texts, language: str = "en") -> str:
     return texts.get(language) or next(iter(texts.values()))
 
 
-def participant_columns(cut: Cut) -> tuple[Column, ...]:
+AT_THE_CUT = "where the participant is at the cut-off"
+RESPONSIBLE = "the site responsible on the target date; without a target date, where the participant is at the cut-off"
+
+
+def participant_columns(cut: Cut, site: str = AT_THE_CUT) -> tuple[Column, ...]:
+    """`site` says which site it is, for who was transferred."""
     sites = tuple((site.code, site.name) for site in cut.study.sites)
     arms = tuple((arm.code, label(arm.label)) for arm in cut.study.arms)
     return (
         Column("study_id", "text", "Participant's study id (a pseudonym)", "Deltagarens studie-id (pseudonym)"),
-        Column("site_code", "code", "Site", "Klinik", sites),
+        Column("site_code", "code", "Site", "Klinik", sites, derivation=site),
         Column("arm_code", "code", "Arm of randomisation", "Arm enligt lottning", arms, empty="not randomised"),
     )
 
@@ -32,11 +37,11 @@ def participant_columns(cut: Cut) -> tuple[Column, ...]:
 def assessment_columns(cut: Cut) -> tuple[Column, ...]:
     timepoints = tuple((point.code, label(point.label)) for point in cut.study.timepoints)
     return (
-        *participant_columns(cut),
+        *participant_columns(cut, RESPONSIBLE),
         Column("timepoint", "code", "Time point", "Mättillfälle", timepoints),
         Column(
             "occurrence", "integer", "Number of the assessment at this time point", "Löpnummer inom mättillfället",
-            derivation="1, except where a time point is repeated",
+            derivation="1, except where a time point repeats with an event or was opened by staff again",
         ),
     )  # fmt: skip
 
@@ -51,7 +56,8 @@ def participant_cells(member: Member) -> tuple[Cell, ...]:
 
 
 def assessment_cells(expected: Expected) -> tuple[Cell, ...]:
-    return *participant_cells(expected.member), expected.timepoint, expected.occurrence
+    member = expected.member
+    return member.study_id, expected.site_code, member.facts.arm, expected.timepoint, expected.occurrence
 
 
 def item_name(instrument: Instrument, number: int) -> str:

@@ -50,6 +50,8 @@ _DATES = (
     _date("progression_on", "Progression", "Sjukdomsprogress"),
     _date("off_treatment_on", "End of treatment", "Behandlingsslut"),
     _date("lost_to_follow_up_on", "Lost to follow-up", "Tappad för uppföljning"),
+    _date("transferred_on", "Last transfer to another site", "Senaste byte av klinik", "never transferred",
+          "the day belongs to the new site, which is site_code"),
     _date("stopped_on", "Questionnaires stopped", "Frågeformulären avslutade"),
     _date("withdrawn_on", "Left the trial", "Lämnade studien"),
     _date("died_on", "Death", "Död"),
@@ -99,6 +101,7 @@ def row(member: Member, flags: Sequence[Flags], cut: Cut) -> tuple[Cell, ...]:
         facts.consent_on,
         facts.randomized_on,
         *(_first(member, type_) for type_ in NOTED),
+        max((event.effective_on for event in member.events if event.type == "site_transfer"), default=None),
         facts.stopped_on,
         facts.withdrawn_on,
         facts.died_on,
@@ -140,6 +143,8 @@ def status_of(member: Member, *, today: date) -> tuple[str, date | None]:
 
 def _is_over(expected: Expected) -> bool:
     current = expected.state
+    if current.expectation == "PENDING":
+        return expected.facts.kind == "event"  # nobody waits for a progression
     return current.expectation == "NOT_EXPECTED" or current.collection == "SUBMITTED" or current.phase == "CLOSED"
 
 
