@@ -217,10 +217,10 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
         return "letter_due"
     if overdue and task.attempts == 0:
         return "overdue"
-    if task.task_due_on is not None:
-        return "task_due"
     if _asked_again_on(task, overdue=overdue) <= today:
         return "call_again"
+    if task.task_due_on is not None:
+        return "task_due"
     if task.state.collection == "STARTED" and (task.idle_hours or 0) > IDLE_HOURS:
         return "idle"
     return None

@@ -181,3 +181,91 @@ def test_a_row_says_what_the_sentence_and_the_buttons_need(small):
     assert row.actions == ("record_reason", "enter_answers")
     (row,) = worklist([case(task(small), has_channel=False)], today=TODAY, study=small)
     assert (row.task, row.by_when, row.params) == (None, None, {})
+
+
+# --- what comes from outside the clinic, and from the reminder plan --------------------------------------------------
+
+
+def only(study, *cases):
+    return worklist(cases, today=TODAY, study=study)
+
+
+@pytest.mark.parametrize("fault", ["undeliverable", "wrong_number"])
+def test_messages_that_do_not_arrive_are_a_row_at_once(small, fault):
+    (row,) = only(small, case(task(small), fault=fault, fault_on=TODAY))
+    assert (row.rank, row.reason, row.task, row.params) == (3, fault, None, {"since": TODAY})
+    assert only(small, case(task(small, came={"submitted_at": STARTED}), fault=fault, fault_on=TODAY)) == []
+    assert only(small, case(task(small), fault=fault, fault_on=TODAY, may_contact=False)) == []
+
+
+def test_a_fault_is_put_off_only_by_who_knew_of_it(small):
+    known = case(task(small), fault="undeliverable", fault_on=TODAY - days(2), next_on=TODAY + days(1))
+    assert only(small, known._replace(next_set_on=TODAY - days(1))) == []
+    assert [row.reason for row in only(small, known._replace(next_set_on=TODAY - days(3)))] == ["undeliverable"]
+
+
+def test_a_day_agreed_about_a_questionnaire_does_not_hide_a_fault(small):
+    agreed = task(small, next_on=TODAY + days(2))
+    assert [row.reason for row in only(small, case(agreed, fault="undeliverable", fault_on=TODAY))] == ["undeliverable"]
+
+
+def test_a_more_pressing_row_tells_what_the_same_call_is_about(small):
+    (row,) = only(small, case(task(small, closes=1), fault="undeliverable", fault_on=TODAY, asked_on=TODAY))
+    assert (row.reason, set(row.also)) == ("closing_soon", {"undeliverable", "asked_to_call"})
+
+
+def test_a_call_that_was_asked_for_has_a_day(small):
+    """Asked on Friday: by Monday."""
+    (row,) = only(small, case(asked_on=TODAY - days(3)))
+    assert (row.rank, row.reason, row.by_when, row.days_left) == (7, "asked_to_call", TODAY, 0)
+    (row,) = only(small, case(asked_on=TODAY - days(4)))
+    assert row.days_left == -3
+
+
+def test_a_wish_is_heard_although_nobody_is_to_be_rung(small):
+    (row,) = only(small, case(task(small, target=3), asked_on=TODAY, may_contact=False))
+    assert row.reason == "asked_to_call"
+    (row,) = only(small, case(stop_asked_on=TODAY, may_contact=False))
+    assert (row.rank, row.reason, row.params) == (7, "stop_to_confirm", {"asked_on": TODAY})
+    put_off = case(asked_on=TODAY, next_on=TODAY + days(1), next_set_on=TODAY)
+    assert only(small, put_off) == []
+
+
+@pytest.mark.parametrize(
+    ("signals", "reason"),
+    [
+        ({"unclear_on": TODAY}, "possibly_sent"),
+        ({"letter_due_on": TODAY}, "letter_due"),
+        ({"task_due_on": TODAY}, "task_due"),
+        ({"task_due_on": TODAY, "letter_due_on": TODAY, "unclear_on": TODAY}, "possibly_sent"),
+        ({"task_due_on": TODAY, "letter_due_on": TODAY}, "letter_due"),
+    ],
+)
+def test_steps_of_the_plan_that_are_for_people_are_rows(small, signals, reason):
+    (row,) = only(small, case(task(small, **signals)))
+    assert (row.reason, row.params["since"]) == (reason, TODAY)
+    assert only(small, case(task(small, came={"submitted_at": STARTED}, **signals))) == []
+    assert only(small, case(task(small, next_on=TODAY + days(1), **signals))) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"target": 3}, "overdue"),
+        ({"target": 3, "attempts": 1, "next_on": TODAY}, "call_again"),
+        ({"target": 3, "attempts": 1, "attempted_on": TODAY - days(1)}, "task_due"),
+    ],
+)
+def test_a_task_of_the_plan_comes_after_what_says_more(small, state, reason):
+    (row,) = only(small, case(task(small, task_due_on=TODAY, **state)))
+    assert row.reason == reason
+
+
+def test_a_baseline_waits_for_the_code_of_who_never_signed_in(small):
+    """It is told as what it is, as urgently as the baseline."""
+    waiting = task(small, kind="baseline", target=5, closes=None)
+    (row,) = only(small, Case(1, TODAY - days(5), activated=False, has_channel=True, tasks=(waiting,)))
+    assert (row.rank, row.reason, row.params["days"]) == (1, "not_activated", 5)
+    assert row.actions[0] == "new_code"
+    (row,) = only(small, Case(1, TODAY - days(5), activated=True, has_channel=True, tasks=(waiting,)))
+    assert (row.rank, row.reason) == (1, "baseline_incomplete")

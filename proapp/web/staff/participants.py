@@ -6,10 +6,11 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from proapp.services import contacts, overview
+from proapp.services import contacts, explaining, overview
 from proapp.services.overview import Dossier, Wanted
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint, contact_check
+from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import grid as grid_words
 from proapp.web.staff.presenters import history, person, scores, timeline, words
 from proapp.web.staff.presenters.words import Background
@@ -48,22 +49,32 @@ def participant(study_id: str) -> str:
         database(), study=on.study, sites=staff().sites, today=today(), study_id=study_id, before=before
     )
     member, names = found.member, found.names
+    is_former = member.periods is not None
+    sent = [] if is_former else explaining.messages(database(), member.id)
     return render_template(
         "staff/participant.html",
         member=member,
         head=person.head(member, found.last_seen_at, on),
         notices=list(person.notices(member, names, on)),
-        stops=timeline.stops(member, names, on),
+        stops=timeline.stops(member, names, on, sent),
         log=timeline.log(member, names, on),
         events=history.events(member, names, on),
         changes=history.history(found.changes, member, on),
         earlier=url_for("staff.participant", study_id=study_id, before=found.earlier) if found.earlier else "",
         newest=url_for("staff.participant", study_id=study_id) if before else "",
-        contact=_contact(study_id) if member.periods is None else None,
-        is_former=member.periods is not None,
+        contact=None if is_former else _contact(study_id),
+        contact_state=[] if is_former else list(person.contact_state(member, on)),
+        follow_up=_follow_up(study_id) if not is_former else "",
+        is_former=is_former,
         parts=_scores(found, on),
         may_see_scores=staff().role in SEE_SCORES,
     )
+
+
+def _follow_up(study_id: str) -> str:
+    """Where the reminders are explained, for those who may read it."""
+    endpoint = "staff.participant_follow_up"
+    return url_for(endpoint, study_id=study_id) if may_open(endpoint) else ""
 
 
 def _wanted() -> Wanted:

@@ -1,11 +1,16 @@
-"""What becomes of messages, in words: their states, and why one did not go."""
+"""What becomes of messages, in words: their steps and states, and why one did not go."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from flask_babel import lazy_gettext
+from flask_babel import format_date, format_datetime, gettext, lazy_gettext, ngettext
+
+from proapp.services.explaining import Sent
+from proapp.study.follow_up import LATER
 
 STATES: Mapping[str, Any] = {
     "queued": lazy_gettext("In the queue"),
@@ -25,6 +30,10 @@ REASONS: Mapping[str, Any] = {
     "no_answer": lazy_gettext("the gateway did not answer"),
     "reply_not_understood": lazy_gettext("the gateway's answer was not understood"),
     "gateway_fault": lazy_gettext("a fault at the gateway"),
+    "too_many": lazy_gettext("the gateway takes no more at the moment"),
+    "gateway_broken": lazy_gettext("a fault of ours at the gateway"),
+    "lease_over": lazy_gettext("the worker that was sending it did not come back"),
+    "not_delivered": lazy_gettext("it did not arrive"),
     "gateway_refused_us": lazy_gettext("the gateway does not let us in"),
     "message_refused": lazy_gettext("the gateway refuses the message"),
     "recipient_refused": lazy_gettext("the number or address does not exist"),
@@ -35,10 +44,122 @@ REASONS: Mapping[str, Any] = {
 }
 
 
+# Why a step does not go, or not yet. Cancelled messages carry the same codes.
+NOT: Mapping[str, Any] = {
+    "submitted": lazy_gettext("the questionnaire was answered"),
+    "declined": lazy_gettext("the participant did not want to answer this time"),
+    "died": lazy_gettext("the participant had died"),
+    "stopped": lazy_gettext("the participant had stopped the questionnaires"),
+    "withdrawn": lazy_gettext("the participant had left the trial"),
+    "not_expected": lazy_gettext("nothing is expected at this time point"),
+    "lost": lazy_gettext("contact with the participant was lost"),
+    "paused": lazy_gettext("contact was paused"),
+    "wrong_number": lazy_gettext("the number was known to be wrong"),
+    "undeliverable": lazy_gettext("messages could not be delivered to the number or address"),
+    "no_contact": lazy_gettext("there was no number or address for it"),
+    "chose_letter": lazy_gettext("the participant chose letters"),
+    "superseded": lazy_gettext("a later step took its place"),
+    "too_late": lazy_gettext("it would have come too late to be of use"),
+    "closed": lazy_gettext("the window was closed"),
+    "study_closed": lazy_gettext("the study was closed"),
+    "site_closed": lazy_gettext("the site was closed"),
+    "no_sending_day": lazy_gettext("the window has no day on which messages go out"),
+    "another_wish": lazy_gettext("the participant asked for another time"),
+    "not_in_policy": lazy_gettext("the reminder plan no longer has this step"),
+    "contact_changed": lazy_gettext("the contact details were changed"),
+    "moved": lazy_gettext("the dates were changed"),
+    "amendment": lazy_gettext("the protocol was changed"),
+    "resent": lazy_gettext("sent again by hand"),
+    "asked_later": lazy_gettext("the participant asked to be reminded later"),
+    "asked_to_call": lazy_gettext("the participant asked to be called"),
+    "nothing_to_say": lazy_gettext("there was nothing to say any more"),
+    "no_account": lazy_gettext("the account may no longer sign in"),
+    # The events that silence a participant, by their own names.
+    "death": lazy_gettext("the participant had died"),
+    "pro_stop": lazy_gettext("the participant had stopped the questionnaires"),
+    "trial_withdrawal": lazy_gettext("the participant had left the trial"),
+    "lost_to_follow_up": lazy_gettext("contact with the participant was lost"),
+    "contact_pause": lazy_gettext("contact was paused"),
+}
+BASES = {
+    "opens": (
+        lazy_gettext("On the day the window opens"),
+        lambda days: ngettext("%(num)s day before the window opens", "%(num)s days before the window opens", days),
+        lambda days: ngettext("%(num)s day after the window opens", "%(num)s days after the window opens", days),
+    ),
+    "target": (
+        lazy_gettext("On the target day"),
+        lambda days: ngettext("%(num)s day before the target day", "%(num)s days before the target day", days),
+        lambda days: ngettext("%(num)s day after the target day", "%(num)s days after the target day", days),
+    ),
+    "closes": (
+        lazy_gettext("On the day the window closes"),
+        lambda days: ngettext("%(num)s day before the window closes", "%(num)s days before the window closes", days),
+        lambda days: ngettext("%(num)s day after the window closes", "%(num)s days after the window closes", days),
+    ),
+}
+CHANNELS: Mapping[str, Any] = {
+    "message": lazy_gettext("message"),
+    "sms": lazy_gettext("SMS"),
+    "email": lazy_gettext("e-mail"),
+    "letter": lazy_gettext("letter"),
+    "task": lazy_gettext("call by the clinic"),
+    "digest": lazy_gettext("to the investigator"),
+}
+
+
 def state(code: str) -> str:
     return str(STATES.get(code, code))
 
 
-def why_not(code: str) -> str:
-    """A gateway's reason in words; one of its own that has none stays as it is."""
-    return str(REASONS.get(code, code))
+def step_words(key: str) -> str:
+    """opens+0 as: on the day the window opens."""
+    if key.startswith(LATER):
+        return gettext("As the participant asked")
+    base = next((name for name in BASES if key.startswith(name)), None)
+    count = key.removeprefix(base or "")
+    if base is None or not count.lstrip("+-").isdigit():
+        return key
+    on_the_day, before, after = BASES[base]
+    days = int(count)
+    return str(on_the_day) if days == 0 else before(-days) if days < 0 else after(days)
+
+
+def message_line(message: Sent, zone: ZoneInfo) -> str:
+    """What became of a message, with its times."""
+    return " ".join(_course(message, zone))
+
+
+def why_not(code: str | None) -> str:
+    """Why a message was not sent, or was cancelled, or a gateway refused it; a reason that has no words stays as it
+    is."""
+    known = NOT.get(code or "") or REASONS.get(code or "")
+    return str(known or code or "")
+
+
+def when(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Mon 23 Nov 2026 10:00, at the site; of a step for people, which has no hour, the day alone."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(zone)
+    if local.time() == local.time().min:
+        return format_date(local.date(), "EEE d MMM y")
+    return format_datetime(local, "EEE d MMM y HH:mm", rebase=False)
+
+
+def _course(message: Sent, zone: ZoneInfo) -> Iterator[str]:
+    if message.handed_over_at is not None:
+        yield gettext("Handed over %(when)s.", when=when(message.handed_over_at, zone))
+    elif message.state in ("queued", "sending"):
+        yield gettext("In the queue since %(when)s.", when=when(message.queued_at, zone))
+    settled = when(message.settled_at, zone) if message.settled_at else ""
+    if message.state == "delivered":
+        yield gettext("Delivered %(when)s.", when=settled)
+    elif message.state == "failed":
+        yield gettext("Could not be delivered: %(why)s.", why=why_not(message.state_reason) or gettext("not known"))
+    elif message.state == "cancelled":
+        yield gettext("Cancelled %(when)s, because %(why)s.", when=settled, why=why_not(message.state_reason))
+    elif message.state == "possibly_sent":
+        yield gettext("Broken off while it was handed over: it may have been sent, or not.")
+    elif message.state == "queued" and message.state_reason:
+        yield gettext("Not sent yet: %(why)s.", why=why_not(message.state_reason))

@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import url_for
-from flask_babel import format_date, format_datetime, gettext, lazy_gettext, ngettext
+from flask_babel import gettext, lazy_gettext
 
 from proapp.clock import local_date
 from proapp.services.explaining import About, Explained, Sent, Step
 from proapp.services.messages import RESENDABLE
-from proapp.study.follow_up import LATER, Decision
+from proapp.study.follow_up import Decision
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import delivery, timeline, words
 from proapp.web.staff.presenters.words import Background
 
-# Why a step does not go, or not yet. Cancelled messages carry the same codes.
-NOT: Mapping[str, Any] = {
-    "submitted": lazy_gettext("the questionnaire was answered"),
-    "declined": lazy_gettext("the participant did not want to answer this time"),
-    "died": lazy_gettext("the participant had died"),
-    "stopped": lazy_gettext("the participant had stopped the questionnaires"),
-    "withdrawn": lazy_gettext("the participant had left the trial"),
-    "not_expected": lazy_gettext("nothing is expected at this time point"),
-    "lost": lazy_gettext("contact with the participant was lost"),
-    "paused": lazy_gettext("contact was paused"),
-    "wrong_number": lazy_gettext("the number was known to be wrong"),
-    "undeliverable": lazy_gettext("messages could not be delivered to the number or address"),
-    "no_contact": lazy_gettext("there was no number or address for it"),
-    "chose_letter": lazy_gettext("the participant chose letters"),
-    "superseded": lazy_gettext("a later step took its place"),
-    "too_late": lazy_gettext("it would have come too late to be of use"),
-    "closed": lazy_gettext("the window was closed"),
-    "study_closed": lazy_gettext("the study was closed"),
-    "site_closed": lazy_gettext("the site was closed"),
-    "no_sending_day": lazy_gettext("the window has no day on which messages go out"),
-    "another_wish": lazy_gettext("the participant asked for another time"),
-    "not_in_policy": lazy_gettext("the reminder plan no longer has this step"),
-    "contact_changed": lazy_gettext("the contact details were changed"),
-    "moved": lazy_gettext("the dates were changed"),
-    "amendment": lazy_gettext("the protocol was changed"),
-    "resent": lazy_gettext("sent again by hand"),
-    # The events that silence a participant, by their own names.
-    "death": lazy_gettext("the participant had died"),
-    "pro_stop": lazy_gettext("the participant had stopped the questionnaires"),
-    "trial_withdrawal": lazy_gettext("the participant had left the trial"),
-    "lost_to_follow_up": lazy_gettext("contact with the participant was lost"),
-    "contact_pause": lazy_gettext("contact was paused"),
-}
 WAITS: Mapping[str, Any] = {
     "later": lazy_gettext("Planned."),
     "not_open": lazy_gettext("Planned; the window is not open yet."),
@@ -62,31 +29,6 @@ WAITS: Mapping[str, Any] = {
     "cap_study": lazy_gettext("Waits: the study's limit of messages for the day is reached."),
     "asked_later": lazy_gettext("Waits: the participant asked to be reminded later."),
     "paused": lazy_gettext("Waits: contact is paused."),
-}
-BASES = {
-    "opens": (
-        lazy_gettext("On the day the window opens"),
-        lambda days: ngettext("%(num)s day before the window opens", "%(num)s days before the window opens", days),
-        lambda days: ngettext("%(num)s day after the window opens", "%(num)s days after the window opens", days),
-    ),
-    "target": (
-        lazy_gettext("On the target day"),
-        lambda days: ngettext("%(num)s day before the target day", "%(num)s days before the target day", days),
-        lambda days: ngettext("%(num)s day after the target day", "%(num)s days after the target day", days),
-    ),
-    "closes": (
-        lazy_gettext("On the day the window closes"),
-        lambda days: ngettext("%(num)s day before the window closes", "%(num)s days before the window closes", days),
-        lambda days: ngettext("%(num)s day after the window closes", "%(num)s days after the window closes", days),
-    ),
-}
-CHANNELS: Mapping[str, Any] = {
-    "message": lazy_gettext("message"),
-    "sms": lazy_gettext("SMS"),
-    "email": lazy_gettext("e-mail"),
-    "letter": lazy_gettext("letter"),
-    "task": lazy_gettext("call by the clinic"),
-    "digest": lazy_gettext("to the investigator"),
 }
 
 
@@ -130,37 +72,14 @@ def sections(found: Explained, on: Background) -> list[Section]:
     ]
 
 
-def step_words(key: str) -> str:
-    """opens+0 as: on the day the window opens."""
-    if key.startswith(LATER):
-        return gettext("As the participant asked")
-    base = next((name for name in BASES if key.startswith(name)), None)
-    count = key.removeprefix(base or "")
-    if base is None or not count.lstrip("+-").isdigit():
-        return key
-    on_the_day, before, after = BASES[base]
-    days = int(count)
-    return str(on_the_day) if days == 0 else before(-days) if days < 0 else after(days)
-
-
-def message_line(message: Sent, zone: ZoneInfo) -> str:
-    """What became of a message, with its times."""
-    return " ".join(_course(message, zone))
-
-
-def why_not(code: str | None) -> str:
-    """Why a message was not sent, or was cancelled; a gateway's reason in its own words."""
-    return str(NOT.get(code or "", "")) or (delivery.why_not(code) if code else "")
-
-
 def _row(step: Step, about: About, found: Explained, zone: ZoneInfo) -> Row:
     decision = step.decision
     what, tone, icon = _what(step, found)
     way = decision.via or decision.channel
     return Row(
-        step=step_words(decision.step),
-        way=str(CHANNELS.get(way, way)),
-        due=_when(decision.due_at, zone),
+        step=delivery.step_words(decision.step),
+        way=str(delivery.CHANNELS.get(way, way)),
+        due=delivery.when(decision.due_at, zone),
         due_iso=decision.due_at.astimezone(zone).isoformat(timespec="minutes") if decision.due_at else "",
         what=what,
         tone=tone,
@@ -200,15 +119,15 @@ _TONES = {
 def _why(step: Step, found: Explained, zone: ZoneInfo) -> str:
     decision, message = step.decision, step.message
     if message is not None and message.channel != "letter":
-        return message_line(message, zone)
+        return delivery.message_line(message, zone)
     if step.done is not None:
-        return gettext("%(when)s.", when=_when(step.done.at, zone)) + (
+        return gettext("%(when)s.", when=delivery.when(step.done.at, zone)) + (
             "" if step.decision.via == "letter" else f" {words.OUTCOMES.get(step.done.outcome, step.done.outcome)}."
         )
     if decision.verdict == "wait":
         return _waits(decision, zone)
     if decision.verdict == "not":
-        return gettext("Not done, because %(why)s.", why=why_not(decision.reason) or decision.reason)
+        return gettext("Not done, because %(why)s.", why=delivery.why_not(decision.reason))
     return _due(decision, found)
 
 
@@ -228,41 +147,13 @@ def _waits(decision: Decision, zone: ZoneInfo) -> str:
     said, until = str(WAITS.get(decision.reason, decision.reason)), decision.params.get("until")
     if not isinstance(until, datetime) or until == decision.due_at:
         return said
-    return gettext("%(why)s Goes at the earliest %(when)s.", why=said, when=_when(until, zone))
-
-
-def _course(message: Sent, zone: ZoneInfo) -> Iterator[str]:
-    if message.handed_over_at is not None:
-        yield gettext("Handed over %(when)s.", when=_when(message.handed_over_at, zone))
-    elif message.state in ("queued", "sending"):
-        yield gettext("In the queue since %(when)s.", when=_when(message.queued_at, zone))
-    settled = _when(message.settled_at, zone) if message.settled_at else ""
-    if message.state == "delivered":
-        yield gettext("Delivered %(when)s.", when=settled)
-    elif message.state == "failed":
-        yield gettext("Could not be delivered: %(why)s.", why=why_not(message.state_reason) or gettext("not known"))
-    elif message.state == "cancelled":
-        yield gettext("Cancelled %(when)s, because %(why)s.", when=settled, why=why_not(message.state_reason))
-    elif message.state == "possibly_sent":
-        yield gettext("Broken off while it was handed over: it may have been sent, or not.")
-    elif message.state == "queued" and message.state_reason:
-        yield gettext("Not sent yet: %(why)s.", why=why_not(message.state_reason))
+    return gettext("%(why)s Goes at the earliest %(when)s.", why=said, when=delivery.when(until, zone))
 
 
 def _again(message: Sent | None) -> str:
     if message is None or message.state not in RESENDABLE or not may_open("staff.send_again"):
         return ""
     return url_for("staff.send_again", message_id=message.id)
-
-
-def _when(moment: datetime | None, zone: ZoneInfo) -> str:
-    """Mon 23 Nov 2026 10:00, at the site; of a step for people, which has no hour, the day alone."""
-    if moment is None:
-        return ""
-    local = moment.astimezone(zone)
-    if local.time() == local.time().min:
-        return format_date(local.date(), "EEE d MMM y")
-    return format_datetime(local, "EEE d MMM y HH:mm", rebase=False)
 
 
 def days(found: Explained, address: str) -> Mapping[str, str]:

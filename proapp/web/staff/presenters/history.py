@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext, ngettext
 
 from proapp.services.cohort import Event, Member
 from proapp.services.overview import Change
@@ -49,10 +50,13 @@ FIELDS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
+    """One change, or several of one kind made at one moment by one person: then `more` holds each of them."""
+
     when: str
     who: str
     what: str
     reason: str
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,32 @@ class EventLine:
 
 
 def history(changes: tuple[Change, ...], member: Member, on: Background) -> list[HistoryLine]:
+    """Every change, the newest first. A plan is laid or moved for all time points at once: that is one line."""
     timepoints = {one.id: on.name(one) for one in member.assessments}
-    return [
-        HistoryLine(moment(change.at), _who(change), sentence(change, timepoints, on), change.reason or "")
-        for change in changes
-    ]
+    found = []
+    for _, group in groupby(changes, key=_together):
+        same = list(group)
+        said = [sentence(change, timepoints, on) for change in same]
+        first = same[0]
+        folded = len(same) > 1
+        what = str(_FOLDED[first.action](len(same))) if folded else said[0]
+        more = tuple(reversed(said)) if folded else ()
+        found.append(HistoryLine(moment(first.at), _who(first), what, first.reason or "", more))
+    return found
+
+
+_FOLDED: Mapping[str, Callable[[int], str]] = {
+    "assessment.planned": lambda n: ngettext("%(num)s time point planned", "%(num)s time points planned", n),
+    "assessment.moved": lambda n: ngettext("Dates of %(num)s time point set", "Dates of %(num)s time points set", n),
+    "message.cancelled": lambda n: ngettext("%(num)s message cancelled", "%(num)s messages cancelled", n),
+}
+
+
+def _together(change: Change) -> tuple[object, ...]:
+    """Changes with the same key that follow each other are one line."""
+    if change.action in _FOLDED:
+        return change.action, change.at, change.actor_kind, change.actor_name, change.reason
+    return (change.seq,)
 
 
 def events(member: Member, names: Mapping[int, str], on: Background) -> list[EventLine]:
@@ -272,6 +297,8 @@ _SENTENCES: Mapping[str, Say] = {
     "former_site.recorded": _former,
     "former_site.changed": _former,
     "former_site.removed": _former,
+    "message.cancelled": _about(lazy_gettext("message cancelled")),
+    "message.queued": _about(lazy_gettext("message queued")),
     "missed_reason.recorded": _reason,
     "response_set.started": _about(lazy_gettext("started to answer")),
     "response_set.submitted": _submitted,

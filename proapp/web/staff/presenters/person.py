@@ -9,12 +9,14 @@ from datetime import date, datetime
 from flask import url_for
 from flask_babel import gettext
 
+from proapp.clock import local_date
 from proapp.services import unscheduled
 from proapp.services.cohort import Event, Member
+from proapp.services.work_cases import fault
 from proapp.study.status import stop_of
 from proapp.web.context import day, in_language, moment
 from proapp.web.staff.frame import may_open
-from proapp.web.staff.presenters import words
+from proapp.web.staff.presenters import delivery, words
 from proapp.web.staff.presenters.history import DATA_USE
 from proapp.web.staff.presenters.words import Background
 from proapp.web.staff.presenters.work import Action
@@ -72,6 +74,8 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
         if event.type in ("death", "trial_withdrawal", "pro_stop", "lost_to_follow_up"):
             yield _stopped(event)
     yield from _corrected(member, names)
+    if stop is None:
+        yield from _unreachable(member, on)
     if stop is None and member.facts.randomized_on is None:
         yield Notice(
             gettext("Not randomised yet."),
@@ -83,6 +87,37 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
             gettext("The activation sheet shows how; a new one can be printed."),
             is_problem=(on.today - member.enrolled_at.date()).days >= 3,
         )
+
+
+def _unreachable(member: Member, on: Background) -> Iterator[Notice]:
+    """Messages go nowhere until somebody has asked for the right number or address."""
+    what, since = fault(member)
+    if since is None:
+        return
+    more = gettext("Nothing is sent until the contact details are changed.")
+    when = day(local_date(since, on.study.zone(member.site_code)))
+    if what == "wrong_number":
+        yield Notice(gettext("The number turned out to be wrong on %(day)s.", day=when), more, is_problem=True)
+    else:
+        yield Notice(gettext("Messages have not arrived since %(day)s.", day=when), more, is_problem=True)
+
+
+def contact_state(member: Member, on: Background) -> Iterator[str]:
+    """What is known of the contact details, without saying what they are."""
+    contact = member.contact
+    if contact is None:
+        return
+    zone = on.study.zone(member.site_code)
+    if contact.confirmed_at is not None:
+        yield gettext("Confirmed by the participant on %(day)s.", day=day(local_date(contact.confirmed_at, zone)))
+    elif contact.channel != "letter":
+        yield gettext("Not confirmed by the participant yet.")
+    if contact.verified_at is not None:
+        yield gettext("A message has arrived, last on %(day)s.", day=day(local_date(contact.verified_at, zone)))
+    if contact.undeliverable_at is not None:
+        why = delivery.why_not(contact.undeliverable_reason or "not_known")
+        since = day(local_date(contact.undeliverable_at, zone))
+        yield gettext("Messages have not arrived since %(day)s: %(why)s.", day=since, why=why)
 
 
 def _moved_on(member: Member, on: Background) -> Notice:
@@ -154,6 +189,7 @@ def _actions(member: Member, on: Background) -> Iterator[Action]:
     offers = [
         ("staff.randomise", gettext("Randomise"), stop is None and member.facts.randomized_on is None),
         ("staff.log_contact", gettext("Log a contact"), True),
+        ("staff.participant_follow_up", gettext("Reminders"), True),
         ("staff.sheet", gettext("Activation sheet"), stop is None),
         ("staff.events", gettext("Record an event"), True),
         ("staff.open_assessment", gettext("Open an assessment"), bool(outside)),

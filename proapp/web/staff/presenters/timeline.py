@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import url_for
@@ -11,10 +11,11 @@ from flask_babel import format_date, gettext, ngettext
 from proapp.clock import local_date
 from proapp.services import extension, missing
 from proapp.services.cohort import Attempt, Expected, Member
+from proapp.services.explaining import Sent
 from proapp.study.status import days_left, is_closing, is_waiting, may_undo_decline
 from proapp.web.context import day, moment
 from proapp.web.staff.frame import may_open
-from proapp.web.staff.presenters import words
+from proapp.web.staff.presenters import delivery, words
 from proapp.web.staff.presenters.words import Background
 from proapp.web.staff.presenters.work import Action, time_left
 
@@ -47,13 +48,18 @@ class Stop:
     facts: tuple[str, ...]
     note: str
     attempts: tuple[LogLine, ...]
+    messages: tuple[str, ...]
     actions: tuple[Action, ...]
     undo: str
     quiet: bool
 
 
-def stops(member: Member, names: Mapping[int, str], on: Background) -> list[Stop]:
-    return [_stop(one, names, on) for one in member.assessments]
+def stops(member: Member, names: Mapping[int, str], on: Background, sent: Sequence[Sent] = ()) -> list[Stop]:
+    """Every assessment, with what became of the messages about it (`sent`, all to the participant)."""
+    return [
+        _stop(one, names, on, [message for message in sent if message.assessment_id == one.id])
+        for one in member.assessments
+    ]
 
 
 def log(member: Member, names: Mapping[int, str], on: Background) -> list[LogLine]:
@@ -134,7 +140,7 @@ def reason_sentence(one: Expected, names: Mapping[int, str]) -> str:
     )
 
 
-def _stop(one: Expected, names: Mapping[int, str], on: Background) -> Stop:
+def _stop(one: Expected, names: Mapping[int, str], on: Background, sent: Sequence[Sent]) -> Stop:
     mark = words.mark_of(one)
     status = str(mark.words)
     if one.state.shown == "completed" and one.state.timing:
@@ -156,9 +162,20 @@ def _stop(one: Expected, names: Mapping[int, str], on: Background) -> Stop:
         facts=tuple(_facts(one, names, on)),
         note=(one.reason.note if one.reason else None) or one.decline_reason or "",
         attempts=tuple(attempt_line(a, names, on, one.member) for a in about),
+        messages=tuple(_message(message, one, on) for message in reversed(sent)),
         actions=tuple(_actions(one, on)) if one.member.periods is None else (),
         undo=_undo(one),
         quiet=one.state.shown in ("upcoming", "unscheduled", "not_expected"),
+    )
+
+
+def _message(message: Sent, one: Expected, on: Background) -> str:
+    """SMS, 3 days after the target day: delivered, with the times."""
+    return gettext(
+        "%(way)s, %(step)s: %(what)s",
+        way=str(words.METHODS.get(message.channel, message.channel)),
+        step=delivery.step_words(message.step or ""),
+        what=delivery.message_line(message, on.study.zone(one.member.site_code)),
     )
 
 
