@@ -3,7 +3,7 @@ and the messages and calls of a whole trial, site by site and week by week."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -92,10 +92,10 @@ def forecast(
     def shares(randomized_on: date, zone: ZoneInfo) -> tuple[tuple[date, str, float], ...]:
         return tuple(_shares(study, randomized_on, zone, arm, answering))
 
-    for person in people:
+    for person, heads in Counter(people).items():
         for monday, kind, share in shares(person.randomized_on, study.zone(person.site)):
             counted = calls if kind == "task" else messages
-            counted[monday, person.site or ""] += share
+            counted[monday, person.site or ""] += heads * share
     return {key: Load(calls[key], messages[key]) for key in sorted({*calls, *messages})}
 
 
