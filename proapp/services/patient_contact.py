@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Contact, Participant
+from proapp.db.models import Contact, ContactAttempt, Participant
 from proapp.services import audit, contacts, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.contacts import ContactDetails
@@ -137,21 +138,35 @@ def _save(
     now: datetime,
     confirm: bool = False,
 ) -> tuple[str, ...]:
-    """Write what differs, and that it is confirmed; nothing at all, and no event, when neither is news."""
+    """Write what differs, and that it is confirmed; nothing at all, and no event, when neither is news.
+
+    Who says that an address is right after it was found wrong or out of reach is believed: it is tried again.
+    """
     changed = contacts.differences(before, after)
-    is_news = confirm and (row is None or row.confirmed_at is None)
+    doubted = confirm and row is not None and _is_doubted(session, row)
+    is_news = confirm and (row is None or row.confirmed_at is None or doubted)
     if not changed and not is_news:
         return ()
     kept = row or Contact(participant_id=participant.id)
-    if changed or row is None:
+    if changed or row is None or doubted:
         contacts.fill(kept, vault, after, actor, now, changed=changed)
     if confirm:
-        kept.confirmed_at = now
+        kept.confirmed_at, kept.undeliverable_at, kept.undeliverable_reason = now, None, None
     session.add(kept)
     session.flush()
     entry = _entry(session, vault, participant, after, changed, confirm=confirm)
     audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
     return changed
+
+
+def _is_doubted(session: Session, row: Contact) -> bool:
+    """Whether a gateway or a caller has found, since the last change, that nobody is reached this way."""
+    told_wrong = select(ContactAttempt.id).where(
+        ContactAttempt.participant_id == row.participant_id,
+        ContactAttempt.outcome == "wrong_number",
+        ContactAttempt.at > row.updated_at,
+    )
+    return row.undeliverable_at is not None or session.scalar(told_wrong.limit(1)) is not None
 
 
 def _entry(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
-from proapp.db.models import AuditEvent, Contact
-from proapp.services import contacts, patient_contact, sessions
+from proapp.db.models import AuditEvent, Contact, ContactAttempt
+from proapp.services import contacts, patient_contact, reminding_facts, sessions
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import Refused
@@ -150,6 +150,26 @@ def test_one_without_any_details_gets_them(session, runtime, people, do):
     do(patient_contact.choose_channel, bo, channel="letter")
     assert patient_contact.is_confirmed(session, bo)
     assert patient_contact.read(session, vault=runtime.vault, who=bo).details.mobile is None
+
+
+@pytest.mark.parametrize("doubt", ["gateway", "caller"])
+def test_who_says_that_a_doubted_number_is_right_is_believed(session, runtime, anna, do, clock, doubt):
+    do(patient_contact.choose_channel, anna, channel="sms")
+    row = session.get(Contact, anna.participant_id)
+    clock.forward(minutes=1)
+    if doubt == "gateway":
+        row.undeliverable_at, row.undeliverable_reason = clock(), "absent"
+    else:
+        session.add(
+            ContactAttempt(participant_id=anna.participant_id, method="phone", outcome="wrong_number", at=clock())
+        )
+    session.commit()
+    before = reminding_facts.person(session, anna.participant_id, vault=runtime.vault)[1]
+    assert before.undeliverable or before.wrong_number
+    assert do(patient_contact.change, anna, channel="sms", mobile="070-174 06 05", email="") == ()
+    assert not reminding_facts.person(session, anna.participant_id, vault=runtime.vault)[1].undeliverable
+    assert not reminding_facts.person(session, anna.participant_id, vault=runtime.vault)[1].wrong_number
+    assert [event.action for event in events(session)] == ["contact.confirmed"] * 2
 
 
 def test_a_change_by_staff_has_to_be_confirmed_anew(session, runtime, people, anna, do):

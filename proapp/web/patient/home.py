@@ -65,7 +65,7 @@ class Home:
     is_over: bool  # nothing is, or will be, asked
     pause: str
     will_be_called: bool
-    check_contact: bool
+    check_contact: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _home(member: Member) -> Home:
         is_over=not cards and not declined and not following,
         pause="" if _has_stopped(member) else pauses.in_words(pauses.standing()),
         will_be_called=asked.call_at is not None,
-        check_contact=member.contact is None or member.contact.confirmed_at is None,
+        check_contact=_check_contact(member),
     )
 
 
@@ -136,6 +136,16 @@ def _heading(member: Member, cards: tuple[Card, ...], following: str) -> tuple[s
     if following:
         return _("Nothing to answer right now"), following
     return _("Thank you, that was everything"), _("There are no more questionnaires planned for you.")
+
+
+def _check_contact(member: Member) -> str:
+    """Why the contact details want a look; empty when they do not."""
+    contact = member.contact
+    if contact is not None and (contact.undeliverable_at is not None or member.wrong_number_at is not None):
+        return _("Our messages do not reach you. Please look whether they are right.")
+    if contact is None or contact.confirmed_at is None:
+        return _("Please look whether they are right.")
+    return ""
 
 
 def _has_stopped(member: Member) -> bool:

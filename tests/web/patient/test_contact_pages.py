@@ -185,3 +185,15 @@ def test_the_trail_holds_no_value(anna: Any) -> None:
     assert "anna@" not in event.details
     assert "174" not in event.details
     assert (event.actor_kind, event.actor_id) == ("patient", anna.id)
+
+
+def test_who_is_out_of_reach_is_told_on_the_home_page_until_it_is_put_right(anna: Any, clock: Any) -> None:
+    with anna.people.runtime.writing.begin() as session:
+        session.get_one(Contact, anna.id).undeliverable_at = clock()
+    anna.browser.get("/home")
+    assert "Our messages do not reach you." in anna.browser.text
+    anna.browser.get("/contact")
+    anna.browser.post("/contact", {"mobile": MOBILE, "email": "", "channel": "sms"})
+    anna.browser.get("/home")
+    assert "Our messages do not reach you." not in anna.browser.text
+    assert "Please look" not in anna.browser.text
