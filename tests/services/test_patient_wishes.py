@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from proapp.db.models import AuditEvent, Contact, ContactAttempt, Message, ParticipantEvent, PatientRequest
-from proapp.services import patient_wishes, sessions
+from proapp.services import patient_wishes, reminding, sessions
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
@@ -244,3 +246,37 @@ def test_who_has_stopped_already_is_left_as_it_is(anna, session, type_):
     assert len(list(session.scalars(select(ParticipantEvent.id).where(ParticipantEvent.type == "pro_stop")))) == (
         type_ == "pro_stop"
     )
+
+
+def at_once(work, times=4):
+    """The same thing by several phones at the same moment, each in a transaction of its own."""
+    with ThreadPoolExecutor(times) as pool:
+        for done in [pool.submit(work) for _ in range(times)]:
+            done.result()
+
+
+@pytest.mark.parametrize("wish", ["later", "call", "stop"])
+def test_several_taps_at_the_same_moment_are_one_wish(runtime, anna, session, wish):
+    def tap():
+        with runtime.writing() as own:
+            one = copy(anna)
+            one.session = own
+            {"later": lambda: one.later("tomorrow"), "call": one.call, "stop": one.stop}[wish]()
+
+    at_once(tap)
+    stops = session.scalars(select(ParticipantEvent.id).where(ParticipantEvent.type == "pro_stop")).all()
+    assert len(anna.requests()) + len(stops) == 1
+    assert list(faults(session)) == []
+
+
+def test_the_reminder_that_was_asked_for_is_queued_when_its_time_has_come(runtime, anna, session, clock):
+    anna.later("tomorrow")
+    for moment, queued in ((TOMORROW - timedelta(minutes=1), 0), (TOMORROW, 1)):
+        clock.set(moment)
+        reminding.queue_due(
+            session, study=runtime.study, now=clock(), actor=Actor("system", None, "worker"), vault=runtime.vault
+        )
+        session.commit()
+        kinds = session.scalars(select(Message.kind).where(Message.assessment_id == anna.assessment)).all()
+        assert kinds.count("remind_later") == queued
+    assert anna.noted().later == {}
