@@ -136,8 +136,16 @@ def _timepoint_faults(place: str, timepoint: TimePoint, arms: set[str]) -> Fault
         yield f"{place}.anchor", f'is "{timepoint.anchor}", but a time point of kind "{timepoint.kind}" needs {allowed}'
     if timepoint.kind == "baseline":
         yield from _baseline_window_faults(place, timepoint)
+    elif timepoint.kind == "unscheduled":
+        yield from _unscheduled_faults(place, timepoint)
     elif min(_targets(timepoint)) < timepoint.before_days:
         yield f"{place}.before_days", "opens the window before the anchor itself"
+
+
+def _unscheduled_faults(place: str, timepoint: TimePoint) -> Faults:
+    for key in ("months", "days", "before_days"):
+        if getattr(timepoint, key):
+            yield f"{place}.{key}", "must be left out: it opens on the day that staff choose"
 
 
 def _baseline_window_faults(place: str, timepoint: TimePoint) -> Faults:

@@ -27,7 +27,8 @@ DEFINITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Pending: the date the time point is counted from is not known. Not reached: the window has not closed "
             "yet. Neither is called missing.",
             "Of a time point that repeats, after a second progression for example, the first assessment is counted; "
-            "the data files hold all of them. Assessments opened by staff outside the plan are not counted.",
+            "the data files hold all of them. Assessments opened by staff outside the plan are not counted. An "
+            "assessment counts for the site that was responsible on its target date.",
             "The definitions follow the published guidance in our reading of it.",
         ),
         "sv": (
@@ -44,7 +45,8 @@ DEFINITIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Avvaktar: datumet som mättillfället räknas från är inte känt. Ej nått: svarsfönstret har inte stängts. "
             "Inget av dem kallas saknat.",
             "Av ett mättillfälle som upprepas, till exempel efter en andra progression, räknas det första; datafilerna "
-            "innehåller alla. Mättillfällen som personalen har öppnat utanför planen räknas inte.",
+            "innehåller alla. Mättillfällen som personalen har öppnat utanför planen räknas inte. Ett mättillfälle "
+            "räknas till den klinik som var ansvarig på måldatum.",
             "Definitionerna följer den publicerade vägledningen så som vi läser den.",
         ),
     }

@@ -56,6 +56,7 @@ BROKEN = [
     (('arms = ["SURG"]', 'arms = ["KIR"]'), 'timepoints[op1].arms: names "KIR", which is not an arm of the study'),
     (('anchor = "surgery"', 'anchor = "randomization"'), 'timepoints[op1].anchor: is "randomization", but a time point of kind "event" needs surgery or progression'),
     (("days = 30", "days = 6"), "timepoints[op1].before_days: opens the window before the anchor itself"),
+    (('kind = "event"\nanchor = "surgery"\ndays = 30\nbefore_days = 7', 'kind = "unscheduled"\nanchor = "manual"\ndays = 30'), "timepoints[op1].days: must be left out: it opens on the day that staff choose"),
     # neighbours
     (("months = 6", "months = 3"), "timepoints[m06].months: is not after m03, the time point before it; put them in order of time"),
     (("grace_days = 14", "grace_days = 48"), "timepoints[m06]: the window opens before that of m03 is over; with its grace they overlap by 2 days"),
