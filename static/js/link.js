@@ -4,9 +4,9 @@
 function takeLink() {
   const token = location.hash.slice(1).toUpperCase();
   if (!/^[A-HJKMNP-Z2-9]{26}$/.test(token)) return;
-  const form = document.querySelector("form[data-link]");
-  form.elements.link.value = token;
-  form.hidden = false;
+  const known = document.querySelector("[data-link]");
+  known.querySelector("form").elements.link.value = token;
+  known.hidden = false;
   document.querySelector("[data-no-link]").hidden = true;
   history.replaceState(null, "", location.pathname + location.search);
 }

@@ -53,7 +53,7 @@ def test_from_the_message_to_the_questionnaire(open_browser, link):
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"/l#{token}")
-    button = page.locator("form[data-link] button")
+    button = page.locator("[data-link] button")
     expect(button).to_be_visible()
     expect(page).to_have_url(re.compile(r"/l$"))  # the token is not left in the address bar, nor in the history
     button.click()
@@ -68,9 +68,9 @@ def test_a_second_message_opened_in_the_same_tab_is_taken_too(open_browser, link
     token, _ = link
     page = open_browser()
     page.goto("/l")
-    expect(page.locator("form[data-link] button")).to_be_hidden()
+    expect(page.locator("[data-link] button")).to_be_hidden()
     page.evaluate(f"location.hash = '{token}'")
-    expect(page.locator("form[data-link] button")).to_be_visible()
+    expect(page.locator("[data-link] button")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/l$"))
 
 
@@ -78,7 +78,7 @@ def test_without_scripts_and_with_half_a_link_the_page_leads_to_the_ordinary_way
     token, _ = link
     for page, address in ((open_browser(javascript=False), f"/l#{token}"), (open_browser(), f"/l#{token[:20]}")):
         page.goto(address)
-        expect(page.locator("form[data-link] button")).to_be_hidden()
+        expect(page.locator("[data-link] button")).to_be_hidden()
         page.locator("main a.button").click()
         expect(page).to_have_url(re.compile(r"/a$"))
 
@@ -99,7 +99,7 @@ def test_the_page_is_accessible(open_browser, axe, link, language, viewport, dar
             page.goto(address)
         else:
             page.evaluate("location.hash = 'ABCDEFGHJKMNPQRSTUVWXYZ234'")
-            page.locator("form[data-link] button").click()
+            page.locator("[data-link] button").click()
             expect(page.locator("[role=alert]")).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", language)
         axe(page)
