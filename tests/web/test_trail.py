@@ -67,6 +67,7 @@ def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_ro
         used.add(app.url_map.bind("localhost").match(path.split("?")[0], method="POST")[0])
         return watched(lambda: browser.post(path, form))
 
+    _what_happens_meanwhile(send, people)
     _a_day_of_the_nurse(send, people)
     _an_afternoon_of_the_patient(send, people)
     _a_newcomer_signs_in(send, people)
@@ -129,6 +130,40 @@ def _correct(send: Any, berit: Any, person: str, planned: int) -> None:
         "participant_event": 1,
         "assessment": planned,
     }
+
+
+def _what_happens_meanwhile(send: Any, people: Any) -> None:
+    lena = people.participant("UME-005", randomized_on=date(2026, 5, 25))
+    berit, person = people.staff("berit"), "/staff/participants/UME-005"
+    assert send(berit, f"{person}/events/surgery", {"effective_on": "2026-06-01"}) == {"participant_event": 1}
+    event = re.search(r"/events/(\d+)/revoke", berit.get(f"{person}/events").get_data(as_text=True))
+    assert event is not None
+    right = {"new_date": "2026-06-02", "reason": "Read wrongly"}
+    assert send(berit, f"{person}/events/{event[1]}/correct", {**right, "step": "look"}) == {}
+    seen = re.search(r'name="seen"[^>]*value="(\w+)"', berit.text)
+    assert seen is not None
+    confirmed = {**right, "step": "confirm", "seen": seen[1]}
+    assert send(berit, f"{person}/events/{event[1]}/correct", confirmed) == {"participant_event": 1}
+    assert send(berit, f"{person}/events/contact_pause", {"from_on": "2026-11-20"}) == {"participant_event": 1}
+    pause = re.search(r"events/\d+/end-pause", berit.get(f"{person}/events").get_data(as_text=True))
+    assert pause is not None
+    assert send(berit, f"{person}/{pause[0]}") == {"participant_event": 1}
+    changed = {"participant_event": 1, "participant": 1}
+    assert send(berit, f"{person}/events/language_change", {"language": "en"}) == changed
+    one = f"/staff/assessments/{people.assessment_id(lena, 'm06')}"
+    longer = {"until": "2027-01-20", "reason": "In hospital"}
+    both = {"assessment_event": 1, "assessment": 1}
+    assert send(berit, f"{one}/extend", longer) == both
+    assert send(berit, f"{one}/extend", longer) == {}
+    assert send(berit, f"{one}/end-extension", {"reason": "Not needed"}) == both
+    # This study has no assessments outside the plan; where there are some, see test_happenings_page.
+    assert send(berit, f"{person}/assessments/new", {}) == {}
+    assert send(berit, f"{one}/take-back", {"reason": "x"}) == {}
+    there = {"to": "LUN", "effective_on": "2026-11-23"}
+    assert send(berit, f"{person}/events/site_transfer", {**there, "step": "look"}) == {}
+    moved = {**changed, "former_site": 1}
+    assert send(berit, f"{person}/events/site_transfer", {**there, "step": "confirm"}) == moved
+    assert send(berit, f"{person}/events/site_transfer", {**there, "step": "confirm"}) == {}
 
 
 def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
