@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -50,24 +51,46 @@ def composers(runtime: Runtime) -> Mapping[str, Composer]:
 # --- queueing -------------------------------------------------------------------------------------------------------
 
 
-def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, thorough: bool = True) -> Iterator[Due]:
+@dataclass(slots=True)
+class Rounds:
+    """What a worker remembers from one tick to the next: until when everything was searched. The first search of every
+    hour goes through all that may be waiting (missed, held up by night, pause or cap, undone), those between only
+    through what fell due since the last."""
+
+    searched: datetime | None = None
+
+    def since(self, now: datetime) -> datetime | None:
+        if self.searched is None or self.searched > now or _hour(self.searched) != _hour(now):
+            return None
+        return self.searched
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds: Rounds | None = None) -> Iterator[Due]:
     """Everything the reminder plan wants at `now`, queued portion by portion, each in a transaction of its own.
 
     The search reads only; a writing transaction is opened only where there is something to write. A dry run gives what
-    would be queued. Letters that nobody posted in time are taken from their list.
+    would be queued. Letters that nobody posted in time are taken from their list. Without `rounds` all is searched.
     """
+    rounds = rounds or Rounds()
+    since, complete = rounds.since(now), True
     if not dry_run:
         _drop_letters(runtime, now)
     after: int | None = 0
     while after is not None:
         with runtime.reading() as session:
-            seen = reminding.look(
-                session, study=runtime.study, vault=runtime.vault, now=now, after=after, thorough=thorough
-            )
+            seen = reminding.look(session, study=runtime.study, vault=runtime.vault, now=now, since=since, after=after)
         for assessment_id in seen.failed:
             log.error("reminding.failed", assessment=assessment_id)
-        yield from seen.due if dry_run else _queued(runtime, seen, now)
+        queued = seen.due if dry_run else _queued(runtime, seen, now)
+        complete = complete and len(queued) == len(seen.due)
+        yield from queued
         after = seen.after
+    if complete:  # else somebody was being written about: they are found again by the next tick
+        rounds.searched = now
 
 
 def _drop_letters(runtime: Runtime, now: datetime) -> None:

@@ -11,7 +11,6 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import count
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from proapp import delivery, logs
 from proapp.clock import system_clock
+from proapp.delivery import Rounds
 from proapp.gateways.build import build
 from proapp.gateways.protocol import Gateway
 from proapp.runtime import Runtime
@@ -28,7 +28,6 @@ from proapp.services.sweep import Report, note_run, sweep
 log = structlog.get_logger()
 EVERY_SECONDS = 60
 DELIVER_EVERY_SECONDS = 3
-THOROUGH_EVERY = 60  # ticks
 
 
 def portions(
@@ -56,14 +55,14 @@ def portions(
         after = report.after
 
 
-def tick_once(runtime: Runtime, worker: str = "", *, thorough: bool = True) -> None:
+def tick_once(runtime: Runtime, worker: str = "", rounds: Rounds | None = None) -> None:
     """The job of every minute: submits what was left, queues what is due, and notes that it came to the end.
 
     It never raises, because the next minute does what this one could not; neither half waits for the other. Log lines
     name rows by id only.
     """
     now = runtime.clock()
-    if sweep_once(runtime, now) & queue_once(runtime, now, thorough=thorough):
+    if sweep_once(runtime, now) & queue_once(runtime, now, rounds):
         try:
             with runtime.writing.begin() as session:
                 note_run(session, now)
@@ -71,11 +70,6 @@ def tick_once(runtime: Runtime, worker: str = "", *, thorough: bool = True) -> N
                     installation.note_worker(session, worker, now=now)
         except Exception as error:
             log.error("tick.interrupted", error_type=type(error).__name__)
-
-
-def _tick_job(runtime: Runtime, worker: str, ticks: Iterator[int]) -> None:
-    """The first tick, and then one in an hour, is thorough: it makes up for any absence."""
-    tick_once(runtime, worker, thorough=next(ticks) % THOROUGH_EVERY == 0)
 
 
 def sweep_once(runtime: Runtime, now: datetime) -> bool:
@@ -91,9 +85,9 @@ def sweep_once(runtime: Runtime, now: datetime) -> bool:
     return True
 
 
-def queue_once(runtime: Runtime, now: datetime, *, thorough: bool = True) -> bool:
+def queue_once(runtime: Runtime, now: datetime, rounds: Rounds | None = None) -> bool:
     try:
-        for due in delivery.queue_due(runtime, now=now, thorough=thorough):
+        for due in delivery.queue_due(runtime, now=now, rounds=rounds):
             decision = due.decision
             log.info("message.queued", assessment=due.case.assessment_id, step=decision.step, channel=decision.via)
         delivery.queue_digests(runtime, now=now)
@@ -130,7 +124,7 @@ def run(runtime: Runtime) -> None:
     )
     begin = system_clock()
     scheduler.add_job(
-        _tick_job, "interval", [runtime, worker, count()], id="tick", seconds=EVERY_SECONDS, next_run_time=begin
+        tick_once, "interval", [runtime, worker, Rounds()], id="tick", seconds=EVERY_SECONDS, next_run_time=begin
     )
     scheduler.add_job(
         deliver_job,

@@ -70,14 +70,14 @@ def look(
     now: datetime,
     after: int = 0,
     portion: int = PORTION,
-    thorough: bool = True,
+    since: datetime | None = None,
 ) -> Look:
     """What would be queued at `now`, of assessments whose id is greater than `after`; writes nothing.
 
-    One statement when nothing may be due; nine when something may, whatever the number of participants. A search that
-    is not `thorough` finds letters only near their day.
+    One statement when nothing may be due; nine when something may, whatever the number of participants. With
+    `since`, the moment of the last search, only what fell due after it.
     """
-    ids = candidates(session, study=study, now=now, after=after, portion=portion, thorough=thorough)
+    ids = candidates(session, study=study, now=now, since=since, after=after, portion=portion)
     due, failed = _decided(session, study=study, vault=vault, now=now, assessment_ids=ids)
     return Look(tuple(due), ids[-1] if len(ids) == portion else None, tuple(failed))
 

@@ -49,14 +49,15 @@ TRIED = ("sending", "sent", "delivered", "possibly_sent")
 
 
 def candidates(
-    session: Session, *, study: Study, now: datetime, after: int = 0, portion: int, thorough: bool = True
+    session: Session, *, study: Study, now: datetime, since: datetime | None = None, after: int = 0, portion: int
 ) -> Sequence[int]:
     """Ids of assessments that may have a message due which no row stands for: one statement, by indices.
 
     Left out are those that were answered, declined or taken out of the plan, and participants who stopped, died, left
-    or cannot be reached. Whoever is left is decided about one by one.
+    or cannot be reached. Whoever is left is decided about one by one. With `since` only what fell due after that
+    moment is looked for, and wishes.
     """
-    steps = [_for_closing_date(step, study)._asdict() for step in due_steps(study, now=now, thorough=thorough)]
+    steps = [_for_closing_date(step, study)._asdict() for step in due_steps(study, now=now, since=since)]
     asked = {"steps": json.dumps(steps, default=str), "wished_since": now - WISHES_KEPT}
     query = _query(session.get_bind().dialect.name)
     return session.scalars(query, {**asked, "after": after, "portion": portion}).all()

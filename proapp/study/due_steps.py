@@ -4,15 +4,15 @@ lie. It narrows a search in a table of any size to those with something due; `fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from proapp.study.model import Reminder, ReminderBase, Study, TimePoint
-from proapp.study.steps import ONE_DAY, is_allowed, is_sending_day, messages
+from proapp.study.steps import ONE_DAY, is_allowed, is_sending_day, local_instant, messages
 
 Reached = Literal["electronically", "by_letter", "all"]
-LONGEST_LETTER = 60  # days after which nobody prints a letter that was missed
+LONGEST_LETTER = 31  # days after which nobody prints a letter that was missed
 
 
 class DueStep(NamedTuple):
@@ -32,19 +32,19 @@ class DueStep(NamedTuple):
     reached: Reached
 
 
-def due_steps(study: Study, *, now: datetime, thorough: bool = True) -> tuple[DueStep, ...]:
+def due_steps(study: Study, *, now: datetime, since: datetime | None = None) -> tuple[DueStep, ...]:
     """All that may have something to send at `now`, at whatever site. None of the electronic ones while it is night, or
     a day without messages, at every site.
 
-    A letter is of use as long as its window is open, so a thorough search goes back further for letters that were
-    missed (after an outage, or a long pause) than one that is made every minute.
+    With `since`, the moment of the last search, only steps whose hour has come in between: whoever asks every minute
+    has seen the others. Without it also what was missed, or held up and is free again.
     """
     zones = sorted({study.zone(), *(study.zone(site.code) for site in study.sites)}, key=str)
     return tuple(
         found
         for timepoint in study.timepoints
         for reminder in messages(timepoint)
-        for found in _of_step(study, timepoint, reminder, zones, now, thorough)
+        for found in _of_step(study, timepoint, reminder, zones, now, since)
     )
 
 
@@ -55,23 +55,48 @@ def may_send(study: Study, *, now: datetime, zone: ZoneInfo) -> bool:
 
 
 def _of_step(
-    study: Study, timepoint: TimePoint, reminder: Reminder, zones: list[ZoneInfo], now: datetime, thorough: bool
+    study: Study, timepoint: TimePoint, reminder: Reminder, zones: list[ZoneInfo], now: datetime, since: datetime | None
 ) -> Iterator[DueStep]:
     about = (timepoint.code, reminder.key, reminder.channel, reminder.relative_to)
     counted = timedelta(days=reminder.days)
-    locals_ = [now.astimezone(zone) for zone in zones]
+    useful = timedelta(days=study.follow_up.useful_days)
     if reminder.channel != "letter":
-        at = reminder.at or study.follow_up.send_at
-        awake = [local for zone, local in zip(zones, locals_, strict=True) if may_send(study, now=now, zone=zone)]
-        days = [local.date() if local.time() >= at else local.date() - ONE_DAY for local in awake]
-        if days:
-            first, last = _nominal(study, min(days) - timedelta(days=study.follow_up.useful_days), max(days), "sms")
+        awake = [zone for zone in zones if may_send(study, now=now, zone=zone)]
+        span = _days(awake, reminder.at or study.follow_up.send_at, now, since, useful)
+        if span:
+            first, last = _nominal(study, *span, "sms")
             yield DueStep(*about, first - counted, last - counted, "electronically")
     if reminder.channel in ("message", "letter"):
-        days = [local.date() for local in locals_]
-        back = timedelta(days=LONGEST_LETTER if thorough else study.follow_up.useful_days)
-        first, last = _nominal(study, min(days) - back, max(days), "letter")
-        yield DueStep(*about, first - counted, last - counted, "all" if reminder.channel == "letter" else "by_letter")
+        at = reminder.at if reminder.channel == "letter" and reminder.at else time()
+        span = _days(zones, at, now, since, timedelta(days=LONGEST_LETTER))
+        if span:
+            first, last = _nominal(study, *span, "letter")
+            yield DueStep(
+                *about, first - counted, last - counted, "all" if reminder.channel == "letter" else "by_letter"
+            )
+
+
+def _days(
+    zones: list[ZoneInfo], at: time, now: datetime, since: datetime | None, back: timedelta
+) -> tuple[date, date] | None:
+    """The days on which a step of that wall-clock time may have fallen due and still be waiting; None if there are none
+    since the last search."""
+    instants = [_latest(zone, at, now) for zone in zones]
+    if since is not None:
+        instants = [(day, instant) for day, instant in instants if instant > since]
+        back = timedelta()
+    if not instants:
+        return None
+    days = [day for day, _ in instants]
+    return min(days) - back, max(days)
+
+
+def _latest(zone: ZoneInfo, at: time, now: datetime) -> tuple[date, datetime]:
+    """The last day on which that time has come there, and the instant at which it came."""
+    day = now.astimezone(zone).date()
+    if local_instant(day, at, zone) > now:
+        day -= ONE_DAY
+    return day, local_instant(day, at, zone)
 
 
 def _nominal(study: Study, first: date, last: date, via: str) -> tuple[date, date]:

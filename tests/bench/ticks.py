@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from proapp.delivery import queue_due
+from proapp.delivery import Rounds, queue_due
 from proapp.runtime import Runtime
 from tests.bench.databases import ENGINES, installed
 from tests.bench.large import NOW, large
@@ -35,14 +35,16 @@ def one_trial(runtime: Runtime, engine: str, size: int, rows: dict[str, int], ma
     print(
         f"{engine}, {size} participants ({sum(rows.values())} rows, {rows['message']} messages; made in {made:.0f} s)"
     )
-    queued, seconds, statements = ticked(runtime, NOW)
-    print(f"  {queued} reminders due: {seconds:.3f} s, {statements} statements", flush=True)
-    for label, moment in (
-        ("nothing due any more, 10:01", NOW + timedelta(minutes=1)),
-        ("before the hour, 09:30 the next day", NOW + timedelta(hours=23, minutes=30)),
-        ("at night, 03:00", NOW + timedelta(hours=17)),
+    rounds = Rounds()
+    queued, seconds, statements = ticked(runtime, NOW, rounds)
+    print(f"  {queued} reminders due, 10:00: {seconds:.3f} s, {statements} statements", flush=True)
+    for label, first, step in (
+        ("nothing due, every minute from 10:01", NOW + timedelta(minutes=1), timedelta(minutes=1)),
+        ("nothing due, the thorough search of every hour", NOW + timedelta(hours=1), timedelta(hours=1)),
+        ("at night, every minute from 03:01", NOW + timedelta(hours=17, minutes=1), timedelta(minutes=1)),
     ):
-        ticks = [ticked(runtime, moment) for _ in range(7)]
+        rounds.searched = first - step
+        ticks = [ticked(runtime, first + step * number, rounds) for number in range(8)]
         seconds = statistics.median(one[1] for one in ticks)
         worst = max(one[1] for one in ticks)
         statements = max(one[2] for one in ticks)
@@ -51,10 +53,10 @@ def one_trial(runtime: Runtime, engine: str, size: int, rows: dict[str, int], ma
         )
 
 
-def ticked(runtime: Runtime, moment: Any) -> tuple[int, float, int]:
+def ticked(runtime: Runtime, moment: Any, rounds: Rounds) -> tuple[int, float, int]:
     with counting(runtime) as sent:
         begun = time.perf_counter()
-        queued = sum(1 for _ in queue_due(runtime, now=moment, thorough=False))
+        queued = sum(1 for _ in queue_due(runtime, now=moment, rounds=rounds))
         return queued, time.perf_counter() - begun, len(sent)
 
 
