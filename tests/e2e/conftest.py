@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -87,7 +87,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Ite
 
 
 @contextmanager
-def installed(folder: Path, template: Path) -> Iterator[Site]:
+def installed(folder: Path, template: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """`more` settings for the server and the commands."""
     shutil.copy(template, folder / "proapp.sqlite3")
     key = base64.urlsafe_b64encode(b"k" * 32).decode()
     port = free_port()
@@ -106,6 +107,7 @@ def installed(folder: Path, template: Path) -> Iterator[Site]:
         "PROAPP_BASE_URL": settings.base_url,
         "PROAPP_DEMO": "1",
         "PROAPP_LOG_LEVEL": "WARNING",
+        **(more or {}),
     }
     runtime = runtime_of(settings)
     with runtime.writing.begin() as session:

@@ -47,27 +47,29 @@ def standing(study_id: str) -> Standing:
 
 
 class Reach(NamedTuple):
-    """How sure we are that messages arrive, as a chip."""
+    """How sure we are that messages arrive: a chip and what is behind it."""
 
-    words: str
+    word: str
     tone: str
     icon: str
+    detail: str
 
 
 def reach(found: Standing) -> Reach:
     """A failure weighs more than what was true before it, and a delivery more than somebody's word."""
     if found.undeliverable_at is not None:
         why = delivery.why_not(found.undeliverable_reason or "undeliverable")
-        words = gettext("Could not be delivered %(when)s: %(why)s", when=moment(found.undeliverable_at), why=why)
-        return Reach(words, "missed", "alert")
+        detail = gettext("%(why)s, %(when)s", why=why, when=moment(found.undeliverable_at))
+        return Reach(gettext("Not reached"), "missed", "alert", detail)
     if found.verified_at is not None:
-        return Reach(gettext("Verified: a message arrived %(when)s", when=moment(found.verified_at)), "done", "done")
+        detail = gettext("a message arrived %(when)s", when=moment(found.verified_at))
+        return Reach(gettext("Verified"), "done", "done", detail)
     if found.confirmed_at is not None:
-        words = gettext("Confirmed by the participant %(when)s", when=moment(found.confirmed_at))
-        return Reach(words, "done", "done")
+        detail = gettext("by the participant, %(when)s", when=moment(found.confirmed_at))
+        return Reach(gettext("Confirmed"), "done", "done", detail)
     if found.channel == "letter":
-        return Reach(gettext("Reached by letter"), "na", "none")
-    return Reach(gettext("Not verified yet"), "na", "none")
+        return Reach(gettext("Letter"), "na", "none", gettext("no messages are sent"))
+    return Reach(gettext("Not verified"), "na", "none", gettext("no message is known to have arrived"))
 
 
 def last_test(last: Last | None) -> str:

@@ -29,7 +29,7 @@ def test_staff_send_a_test_message(people, anna, runtime, name):
     page = press(people.staff(name))
     assert "The test message is on its way" in page
     assert "Test message: In the queue 23 November 2026 10:00" in page
-    assert "Not verified yet" in page
+    assert "Not verified</span>" in page
     with runtime.reading() as session:
         (row,) = session.scalars(select(Message))
         assert (row.kind, row.channel, row.participant_id, row.state) == ("test", "sms", anna, "queued")
@@ -46,13 +46,13 @@ def test_a_second_press_sends_no_second_message(people, anna, runtime):
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({"verified_at": 1}, "Verified: a message arrived 23 November 2026 10:00"),
-        ({"confirmed_at": 1}, "Confirmed by the participant 23 November 2026 10:00"),
+        ({"verified_at": 1}, "Verified</span> a message arrived 23 November 2026 10:00"),
+        ({"confirmed_at": 1}, "Confirmed</span> by the participant, 23 November 2026 10:00"),
         (
             {"verified_at": 1, "undeliverable_at": 1, "undeliverable_reason": "recipient_refused"},
-            "Could not be delivered 23 November 2026 10:00: the number or address does not exist",
+            "Not reached</span> the number or address does not exist, 23 November 2026 10:00",
         ),
-        ({}, "Not verified yet"),
+        ({}, "Not verified</span> no message is known to have arrived"),
     ],
 )
 def test_both_pages_say_what_is_known(people, anna, runtime, known, said):
