@@ -255,9 +255,9 @@ def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> As
     for one in known.decisions.get(row.id, ()):
         if known.sees(one.recorded_at):
             declined = one.type == "declined" if one.type != "extended" else declined
-            extension = date.fromisoformat(one.payload["until"]) if one.type == "extended" else extension
+            extension = _until(one.payload) if one.type == "extended" else extension
     window: Any = row
-    if known.at is not None and (kind == "baseline" or not sets):
+    if known.at is not None and kind != "unscheduled" and (kind == "baseline" or not sets):
         window = _window_then(study, events, row)
     first = min(done, key=lambda one: one.completed_on) if done else None
     return AssessmentFacts(
@@ -275,6 +275,11 @@ def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> As
         valid=first.valid if first else None,
         declined=declined,
     )
+
+
+def _until(payload: Mapping[str, Any]) -> date | None:
+    """The last day of a longer window, None where it was taken back."""
+    return date.fromisoformat(payload["until"]) if payload["until"] else None
 
 
 def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAssessment:

@@ -73,7 +73,7 @@ class _Facts:
 
     participants: Mapping[int, ParticipantFacts]
     declined: dict[int, bool] = field(default_factory=dict)
-    extended: dict[int, date] = field(default_factory=dict)
+    extended: dict[int, date | None] = field(default_factory=dict)
 
 
 def sweep(
@@ -224,7 +224,7 @@ def _read_decisions(session: Session, ids: set[int], known: _Facts) -> None:
         if type_ in {"declined", "decline_undone"}:
             known.declined[assessment_id] = type_ == "declined"
         elif type_ == "extended":
-            known.extended[assessment_id] = date.fromisoformat(payload["until"])
+            known.extended[assessment_id] = date.fromisoformat(payload["until"]) if payload["until"] else None
 
 
 def _facts(row: Any, study: Study, known: _Facts) -> AssessmentFacts:
@@ -236,7 +236,7 @@ def _facts(row: Any, study: Study, known: _Facts) -> AssessmentFacts:
         opens_on=row.opens_on,
         closes_on=row.closes_on,
         late_until=row.late_until,
-        extension_until=known.extended.get(row.assessment_id) or row.extension_until,
+        extension_until=known.extended.get(row.assessment_id, row.extension_until),
         started_at=row.started_at,
         declined=known.declined.get(row.assessment_id, False),
         last_answer_at=row.last_answer_at,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from proapp.db.models import Assessment, AssessmentEvent, AuditEvent, ResponseSet
 from proapp.export import compliance as table
-from proapp.services import cohort, extension, follow_up, planning, unscheduled
+from proapp.services import cohort, extension, follow_up, planning, reminding_facts, sweep, unscheduled
 from proapp.services.audit import WORKER, Actor
 from proapp.services.audit_review import faults
 from proapp.services.contact_log import find_assessment
@@ -143,6 +143,23 @@ def test_the_same_again_adds_nothing(session, extend):
     extend(TODAY + days(7))
     extend(TODAY + days(7))
     assert len(session.scalars(select(AssessmentEvent)).all()) == 1
+
+
+def test_worker_and_reminders_know_what_was_decided_last(session, runtime, extend, shorten, m03, house, anna):
+    """What was begun in the longer window, which was then taken back, is submitted like anything that was begun."""
+    given = {"study": STUDY, "vault": runtime.vault}
+
+    def known():
+        subject = reminding_facts.subjects(session, assessment_ids=[m03], **given)[m03]
+        report = sweep.sweep(session, instruments=runtime.instruments, now=NOW, dry_run=True, **given)
+        return subject.facts.extension_until, len(report.submitted)
+
+    extend(TODAY + days(7))
+    session.commit()
+    house.answered(anna, "m03", codes={"c30": {1: 2}}, started_at=NOW - days(1))
+    assert known() == (TODAY + days(7), 0)
+    shorten()
+    assert known() == (None, 1)
 
 
 @pytest.mark.parametrize(
