@@ -39,7 +39,8 @@ def transfer(
 ) -> int:
     """The participant belongs to the site `to` from `effective_on` (today or earlier) on; returns the event's id.
 
-    Phones stay signed in, and the plan stays as it is unless the sites work by different versions of the study. Raises NotFound, and Refused as `check_transfer` does.
+    Phones stay signed in, and the plan stays as it is, unless the sites work by different versions of the study. Raises
+    NotFound, and Refused as `check_transfer` does.
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     _check(session, study, participant, to, effective_on, now)
