@@ -53,6 +53,7 @@ def test_a_message_that_was_delivered_is_told_with_its_times(people: Any, anna: 
     assert "Delivered" in page
     assert "Handed over Thu 29 Oct 2026 10:01." in page
     assert "As it was known at the end of that day." in page
+    assert "<h1>Reminders to UME-001</h1>" in page
 
 
 def test_what_is_planned_is_told_and_why_nothing_went(people: Any, anna: int) -> None:
@@ -60,13 +61,13 @@ def test_what_is_planned_is_told_and_why_nothing_went(people: Any, anna: int) ->
     assert "7 days before the window closes" in page
     assert "Planned" in page
     people.answered(anna, "m03", submitted_at=people.runtime.clock())
-    assert "Not done, because the questionnaire was answered." in text(people.staff("berit"))
+    assert "The questionnaire is answered." in text(people.staff("berit"))
 
 
 def test_a_day_is_told_with_what_was_known_then(people: Any, anna: int) -> None:
     people.answered(anna, "m03", submitted_at=people.runtime.clock())
-    assert "the questionnaire was answered" not in text(people.staff("berit"), "2026-11-20")
-    assert "the questionnaire was answered" in text(people.staff("berit"), "2026-11-23")
+    assert "The questionnaire is answered" not in text(people.staff("berit"), "2026-11-20")
+    assert "The questionnaire is answered" in text(people.staff("berit"), "2026-11-23")
 
 
 def test_a_pause_and_a_wish_hold_messages_up(people: Any, anna: int) -> None:

@@ -102,7 +102,8 @@ def _what(step: Step, found: Explained) -> tuple[str, str, str]:
     if decision.verdict == "wait":
         return gettext("Planned") if decision.reason in ("later", "not_open") else gettext("Waits"), "plain", "clock"
     if decision.verdict == "not":
-        return gettext("Not done"), "na", "none"
+        ahead = decision.due_at is None or decision.due_at > found.known_at
+        return gettext("Will not go") if ahead else gettext("Not done"), "na", "none"
     if found.day < found.today:
         return gettext("Was due"), "late", "late"
     return gettext("Due now"), "open", "clock"
@@ -127,7 +128,8 @@ def _why(step: Step, found: Explained, zone: ZoneInfo) -> str:
     if decision.verdict == "wait":
         return _waits(decision, zone)
     if decision.verdict == "not":
-        return gettext("Not done, because %(why)s.", why=delivery.why_not(decision.reason))
+        why = delivery.why_not(decision.reason)
+        return f"{why[:1].upper()}{why[1:]}."
     return _due(decision, found)
 
 
