@@ -21,7 +21,7 @@ PENDING = frozenset({"staff_pending"})
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold {assessment}, {participant}, {event} and {message} (of a participant) and {user}."""
+    """`path` may hold {assessment}, {participant}, {event}, {message} and {proposal} (of a participant) and {user}."""
 
     audience: frozenset[str]
     path: str
@@ -119,6 +119,10 @@ ROUTES = {
     "staff.extend": Route(CLINICAL, "/staff/assessments/{assessment}/extend", "GET POST"),
     "staff.end_extension": Route(CLINICAL, "/staff/assessments/{assessment}/end-extension", "GET POST"),
     "staff.take_back": Route(CLINICAL, "/staff/assessments/{assessment}/take-back", "GET POST"),
+    # changes that two people make
+    "staff.proposals": Route(CLINICAL, "/staff/proposals"),
+    "staff.proposal": Route(CLINICAL, "/staff/proposals/{proposal}", "GET POST"),
+    "staff.propose_amendment": Route(frozenset({"coordinator"}), "/staff/study/amendment", "GET POST"),
     "staff.letters": Route(CLINICAL | {"monitor"}, "/staff/letters"),
     "staff.letter_sent": Route(CLINICAL, "/staff/letters/{message}/sent", "POST"),
     "staff.participant_follow_up": Route(CLINICAL | {"monitor"}, "/staff/participants/{participant}/follow-up"),

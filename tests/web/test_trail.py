@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from proapp.db.models import AuditEvent, Base, Message
+from proapp.runtime import SHIPPED_STUDY
 from proapp.services import audit_review
 from tests.people import PIN
 from tests.web.routes import CLINICAL, ROUTES
@@ -71,6 +72,7 @@ def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_ro
     _a_day_of_the_nurse(send, people)
     _an_afternoon_of_the_patient(send, people)
     _a_newcomer_signs_in(send, people)
+    _two_coordinators_amend_the_study(send, people, len(people.runtime.study.timepoints))
 
     of_participants = {name for name, route in ROUTES.items() if "POST" in route.methods and (route.audience == CLINICAL or name.startswith("patient."))}  # fmt: skip
     assert of_participants - used == set(), "these pages write; use them in this walk"
@@ -101,7 +103,7 @@ def _a_day_of_the_nurse(send: Any, people: Any) -> None:
         "assessment": planned,
         "missed_reason": 1,  # the baseline was over before the enrolment
     }
-    _correct(send, berit, person, planned)
+    _correct(send, people, berit, person, planned)
     assert send(berit, f"{person}/log-contact", {"method": "phone", "outcome": "no_answer"}) == {"contact_attempt": 1}
     assert send(berit, f"{person}/postpone", {"until": "2026-11-26", "why": "Away"}) == {"contact_attempt": 1}
     stopped = send(berit, f"{person}/events/pro_stop", {"effective_on": "2026-11-23"})
@@ -120,14 +122,44 @@ def _do_messages_arrive(send: Any, people: Any, berit: Any, person: str) -> None
     assert send(berit, f"{person}/contact/test") == {"message": 1}
 
 
-def _correct(send: Any, berit: Any, person: str, planned: int) -> None:
+def _correct(send: Any, people: Any, berit: Any, person: str, planned: int) -> None:
+    """One proposes the right date, another one refuses the first try and approves the second."""
     form = {"new_date": "2026-11-19", "new_time": "", "reason": "Read wrongly"}
-    assert send(berit, f"{person}/correct-randomisation", {**form, "step": "look"}) == {}
-    seen = re.search(r'name="seen"[^>]*value="(\w+)"', berit.text)
-    assert seen is not None
-    confirmed = {**form, "step": "confirm", "seen": seen[1]}
-    assert send(berit, f"{person}/correct-randomisation", confirmed) == {
+    ivar = people.staff("ivar")
+    for number in (1, 2):
+        assert send(berit, f"{person}/correct-randomisation", {**form, "step": "look"}) == {}
+        confirmed = {**form, "step": "confirm", "seen": _seen(berit)}
+        assert send(berit, f"{person}/correct-randomisation", confirmed) == {"change_proposal": 1}
+        ivar.get(f"/staff/proposals/{number}")
+        if number == 1:
+            refused = send(ivar, "/staff/proposals/1", {"do": "refuse", "reason": "Look again"})
+            assert refused == {"change_proposal": 1}
+    assert send(ivar, "/staff/proposals/2", {"do": "approve", "seen": _seen(ivar)}) == {
+        "change_proposal": 1,
         "participant_event": 1,
+        "assessment": planned,
+    }
+
+
+def _seen(browser: Any) -> str:
+    found = re.search(r'name="seen"[^>]*value="(\w+)"', browser.text)
+    assert found is not None
+    return found[1]
+
+
+def _two_coordinators_amend_the_study(send: Any, people: Any, planned: int) -> None:
+    karin, kerstin = people.staff("karin"), people.staff("kerstin")
+    text = SHIPPED_STUDY.read_text(encoding="utf-8").replace('number = "example 1"', 'number = "2"')
+    form = {"text": text, "reason": "Amendment 2", "from_LIN": "2026-11-23", "from_LUN": "2026-12-01"}
+    people.participant("LIN-001", consent_on=date(2026, 11, 1))
+    karin.get("/staff/study/amendment")
+    assert send(karin, "/staff/study/amendment", {**form, "step": "look"}) == {}
+    confirmed = {**form, "step": "confirm", "seen": _seen(karin)}
+    assert send(karin, "/staff/study/amendment", confirmed) == {"change_proposal": 1, "study_version": 1}
+    kerstin.get("/staff/proposals/3")
+    assert send(kerstin, "/staff/proposals/3", {"do": "approve", "seen": _seen(kerstin)}) == {
+        "change_proposal": 1,
+        "site_activation": 2,
         "assessment": planned,
     }
 

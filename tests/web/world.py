@@ -6,12 +6,12 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
 
-from proapp.db.models import Base, Message, ParticipantEvent
+from proapp.db.models import Base, ChangeProposal, Message, ParticipantEvent
 from proapp.services import sessions
 from proapp.web.guard import STAFF_COOKIE
 
@@ -38,6 +38,7 @@ class Place:
     event: int
     user: int
     message: int
+    proposal: int
 
     def address(self, path: str) -> str:
         return path.format(
@@ -46,6 +47,7 @@ class Place:
             event=self.event,
             user=self.user,
             message=self.message,
+            proposal=self.proposal,
         )
 
 
@@ -90,7 +92,22 @@ def _place(people: Any, study_id: str, nurse: str) -> Place:
         ).one()
     assessment = people.assessment_id(participant, "m03")
     message = _message(people, participant, assessment)
-    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message)
+    proposal = _proposal(people, participant, nurse)
+    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message, proposal)
+
+
+def _proposal(people: Any, participant: int, nurse: str) -> int:
+    """A corrected date of randomisation that waits for a second person."""
+    days = {"old": RANDOMIZED_ON, "new": RANDOMIZED_ON - timedelta(days=2)}
+    proposal = ChangeProposal(
+        kind="anchor_correction", participant_id=participant, diff_hash="0" * 64, reason="Read wrongly",
+        payload={"type": "randomized", **{name: {"date": day.isoformat(), "time": None} for name, day in days.items()}},
+        proposed_at=people.runtime.clock(), proposed_by_id=people.staff_id(nurse),
+    )  # fmt: skip
+    with people.runtime.writing.begin() as session:
+        session.add(proposal)
+        session.flush()
+        return proposal.id
 
 
 def _message(people: Any, participant: int, assessment: int) -> int:

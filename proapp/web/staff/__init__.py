@@ -8,12 +8,14 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 
 from proapp.web.staff import (  # noqa: E402, F401  the views register themselves on the blueprint above
     account,
+    amendment,
     arrangements,
     assessments,
     audit,
     compliance,
     contact_check,
     contact_log,
+    corrections,
     enrolment,
     events,
     exports,
@@ -21,6 +23,7 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     letters,
     participant_follow_up,
     participants,
+    proposals,
     reason,
     sign_in,
     study_page,

@@ -18,6 +18,9 @@ ACTIONS: dict[str, Any] = {
     "assessment.declined": _("Assessment declined"),
     "assessment.decline_undone": _("Decline taken back"),
     "assessment.extended": _("Window extended"),
+    "activation.applied": _("A version of the study began at a site"),
+    "activation.planned": _("Beginning of a version of the study decided"),
+    "assessment.follows_version": _("Assessment follows another version of the study"),
     "assessment.moved": _("Assessment moved"),
     "assessment.opened": _("Assessment opened outside the plan"),
     "assessment.changed": _("Assessment changed"),
@@ -64,10 +67,15 @@ ACTIONS: dict[str, Any] = {
     "pin.removed": _("PIN removed"),
     "request.recorded": _("Wish of the patient"),
     "receipt.received": _("Delivery report received"),
+    "proposal.approved": _("Change approved"),
+    "proposal.made": _("Change proposed"),
+    "proposal.refused": _("Change refused"),
+    "proposal.withdrawn": _("Change withdrawn"),
     "response_set.started": _("Questionnaire started"),
     "response_set.submitted": _("Answers sent"),
     "session.ended": _("Signed out"),
     "session.started": _("Signed in"),
+    "study.proposed": _("New study file proposed"),
     "study.recorded": _("Study file recorded"),
     "user.added": _("Account added"),
     "user.changed": _("Role or sites changed"),
@@ -87,7 +95,7 @@ ACTIONS: dict[str, Any] = {
 GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "answers": (_("Answers and sending"), ("answer.", "response_set.")),
     "assessments": (_("Plan, declines and missed assessments"), ("assessment.", "missed_reason.")),
-    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.")),
+    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.")),
     "contact": (_("Contact data and contacts"), ("contact.", "request.")),
     "messages": (_("Messages"), ("message.", "receipt.")),
     "access": (_("Codes, PINs and patients' sign-ins"), ("code.", "pin.", "patient.", "session.")),
@@ -95,7 +103,7 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
 SYSTEM_GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "accounts": (_("Accounts"), ("user.",)),
     "sign_ins": (_("Sign-ins"), ("session.",)),
-    "other": (_("Study, exports and installation"), ("study.", "export.", "installation.")),
+    "other": (_("Study, exports and installation"), ("study.", "activation.", "proposal.", "export.", "installation.")),
 }
 
 ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 from flask import Response, flash, render_template, request
 from flask_babel import gettext
@@ -20,7 +19,7 @@ from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.enrolment import CLINICAL, member, page, to_participant
-from proapp.web.staff.enrolment_forms import CorrectForm, RevokeForm, StopForm
+from proapp.web.staff.enrolment_forms import RevokeForm, StopForm
 from proapp.web.staff.enrolment_words import refuse, sentence
 from proapp.web.staff.event_forms import EventDateForm
 from proapp.web.staff.presenters import happenings
@@ -236,57 +235,6 @@ def _event(person: Member, event_id: int) -> Event:
         if event.id == event_id and event.type in KINDS:
             return event
     raise NotFound(str(event_id))
-
-
-@blueprint.route("/participants/<study_id>/correct-randomisation", methods=["GET", "POST"])
-@audience(*CLINICAL)
-def correct_randomisation(study_id: str) -> Response:
-    """The form, a look at what moves and what stays, and only then the deed."""
-    person = member(study_id)
-    recorded = next((event for event in person.events if event.type == "randomized"), None)
-    if recorded is None:
-        flash(sentence(Refused("not_randomized")), "problem")
-        return to_participant(study_id)
-    form = CorrectForm(data={"new_date": recorded.effective_on, "new_time": recorded.effective_time})
-    step = request.form.get("step", "")
-    if step in ("look", "confirm") and form.validate_on_submit():
-        try:
-            return _corrected(person, recorded, form, step)
-        except Refused as refused:
-            refuse(form, refused)
-    return page("staff/correct.html", form, person=person, recorded=recorded)
-
-
-def _corrected(person: Member, recorded: Event, form: CorrectForm, step: str) -> Response:
-    moves = _correct(person, form, dry_run=True)
-    seen, now_seen = request.form.get("seen", ""), fingerprint(moves)
-    if step == "confirm" and seen == now_seen:
-        _correct(person, form, dry_run=False)
-        flash(gettext("The date of randomisation is corrected."))
-        return to_participant(person.study_id)
-    return page(
-        "staff/correct_look.html",
-        form,
-        person=person,
-        recorded=recorded,
-        lines=move_lines(runtime().study, moves),
-        seen=now_seen,
-        changed=step == "confirm",
-    )
-
-
-def _correct(person: Member, form: CorrectForm, *, dry_run: bool) -> tuple[Move, ...]:
-    given: dict[str, Any] = {"study": runtime().study, "study_id": person.study_id, "sites": staff().sites}
-    return enrolling.correct_randomization(
-        database(),
-        **given,
-        new_date=form.new_date.data,
-        new_time=form.new_time.data,
-        reason=form.reason.data,
-        actor=staff_actor(),
-        now=now(),
-        dry_run=dry_run,
-    )
 
 
 def fingerprint(moves: Sequence[Move]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from flask import current_app, request, url_for
 from flask_babel import lazy_gettext
 
-from proapp.services import health
+from proapp.services import health, proposals
 from proapp.web.guard import find_staff
 from proapp.web.staff import blueprint
 from proapp.web.transactions import database, now
@@ -49,11 +49,12 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
             }
         ),
     ),
+    ("staff.proposals", lazy_gettext("To approve"), frozenset({"staff.proposal"})),
     ("staff.compliance", lazy_gettext("Compliance"), frozenset()),
     ("staff.exports", lazy_gettext("Export"), frozenset()),
     ("staff.audit", lazy_gettext("Audit"), frozenset()),
     ("staff.users", lazy_gettext("Users"), frozenset({"staff.invite", "staff.user"})),
-    ("staff.study_page", lazy_gettext("Study"), frozenset()),
+    ("staff.study_page", lazy_gettext("Study"), frozenset({"staff.propose_amendment"})),
     ("staff.system", lazy_gettext("System"), frozenset()),
 )
 
@@ -90,10 +91,19 @@ def may_open(endpoint: str) -> bool:
 def navigation() -> list[Place]:
     """The menu of the person signed in, in one order for everybody."""
     return [
-        Place(url_for(endpoint), str(label), _current(endpoint, below))
+        Place(url_for(endpoint), _counted(endpoint, str(label)), _current(endpoint, below))
         for endpoint, label, below in PLACES
         if may_open(endpoint)
     ]
+
+
+def _counted(endpoint: str, label: str) -> str:
+    """What waits for the reader is counted in the menu, so that nobody has to look whether it does."""
+    who = find_staff()
+    if endpoint != "staff.proposals" or who is None:
+        return label
+    count = proposals.to_approve(database(), user_id=who.user_id, role=who.role, sites=who.sites)
+    return f"{label} ({count})" if count else label
 
 
 def _current(endpoint: str, below: frozenset[str]) -> str:

@@ -1,16 +1,21 @@
-"""What is in force: the version of the study, its sites, arms and time points, and the questionnaires with hashes."""
+"""What is in force: the version of the study at each site and those before it, sites, arms and time points, and the
+questionnaires with hashes."""
 
 from __future__ import annotations
+
+from datetime import date
 
 from flask import Response, make_response, render_template
 from flask_babel import lazy_gettext as _
 
 from proapp.instruments.model import Wording
-from proapp.study.model import TimePoint
+from proapp.services import amendments
+from proapp.study.model import Site, TimePoint
+from proapp.study.versions import chain
 from proapp.web.guard import ROLES, audience
 from proapp.web.i18n import language
 from proapp.web.staff import blueprint
-from proapp.web.transactions import runtime
+from proapp.web.transactions import database, runtime
 
 ANCHORS = {
     "consent": _("consent"),
@@ -29,8 +34,27 @@ def study_page() -> Response:
         "staff/study.html",
         timepoints=[_timepoint(one) for one in study.timepoints],
         packs=[(packs[code], _wording(code)) for code in study.instruments],
+        sites=[_site(site) for site in study.sites],
+        history=[_version(line) for line in amendments.history(database())],
     )
     return make_response(page)
+
+
+def _site(site: Site) -> dict[str, object]:
+    """The version it works by, and from which day, where that is known."""
+    newest = chain(runtime().study, site.code)[-1]
+    since = None if newest.active_from == date.min else newest.active_from
+    return {"site": site, "number": newest.study.number, "since": since}
+
+
+def _version(line: amendments.Line) -> dict[str, object]:
+    names = {site.code: site.name for site in runtime().study.sites}
+    begun = [(names.get(code, code), on) for code, (on, is_begun) in line.sites.items() if is_begun]
+    return {
+        "line": line,
+        "begun": begun,
+        "planned": [(names.get(code, code), on) for code, (on, is_begun) in line.sites.items() if not is_begun],
+    }
 
 
 def _timepoint(one: TimePoint) -> dict[str, object]:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import select
 
-from proapp.db.models import Assessment, AuthSession, ParticipantEvent
+from proapp.db.models import Assessment, AuthSession, ChangeProposal, ParticipantEvent
 
 BASE = "/staff/participants/UME-001"
 EVENTS = f"{BASE}/events"
@@ -177,28 +177,43 @@ def test_the_preview_shows_old_and_new_dates_and_saves_nothing(people, runtime, 
     assert len(recorded(runtime, "randomized")) == 1
 
 
-def test_confirming_moves_what_the_preview_showed(people, runtime, anna):
+def approve(people, address: str) -> None:
+    """Another person says yes, having looked."""
+    ivar = people.staff("ivar")
+    ivar.get(address)
+    seen = ivar.text.split('name="seen" value="')[1].split('"')[0]
+    assert ivar.post(address, {"do": "approve", "seen": seen}).status_code == 303
+
+
+def test_confirming_proposes_and_a_second_person_moves_what_the_preview_showed(people, runtime, anna):
     browser = people.staff("berit")
     seen = look(browser)
     page = browser.post(CORRECT, {**FIX, "seen": seen, "step": "confirm"})
     assert page.status_code == 303
-    assert "The date of randomisation is corrected." in browser.follow().get_data(as_text=True)
+    address = page.headers["Location"]
+    assert "It is done when a second person has approved it." in browser.follow().get_data(as_text=True)
+    assert len(recorded(runtime, "randomized")) == 1
+    assert target(runtime) == date(2026, 11, 10)
+    approve(people, address)
     assert target(runtime) == date(2026, 11, 20)
     assert recorded(runtime, "randomized")[1].reason == "A slip of the pen"
 
 
-def test_confirming_twice_corrects_once(people, runtime, anna):
+def test_confirming_twice_proposes_once(people, runtime, anna):
     browser = people.staff("berit")
     seen = look(browser)
     token = browser.form_token()
+    places = set()
     for _click in range(2):
-        browser.post(CORRECT, {**FIX, "seen": seen, "step": "confirm", "csrf_token": token})
-    assert browser.page.status_code == 422
-    assert "already recorded" in browser.text
-    assert len(recorded(runtime, "randomized")) == 2
+        page = browser.post(CORRECT, {**FIX, "seen": seen, "step": "confirm", "csrf_token": token})
+        places.add((page.status_code, page.headers["Location"]))
+    assert len(places) == 1
+    assert "It is done when a second person has approved it." in browser.follow().get_data(as_text=True)
+    with runtime.reading() as session:
+        assert len(session.scalars(select(ChangeProposal)).all()) == 1
 
 
-def test_what_was_opened_meanwhile_is_shown_again_before_anything_moves(people, runtime, anna):
+def test_what_was_opened_meanwhile_is_shown_again_before_anything_is_proposed(people, runtime, anna):
     browser = people.staff("berit")
     seen = look(browser)
     people.answered(anna, "m03", codes={})  # she begins just now
@@ -206,9 +221,10 @@ def test_what_was_opened_meanwhile_is_shown_again_before_anything_moves(people, 
     assert page.status_code == 200
     assert "Something changed while you were reading" in browser.text
     assert "stays: the participant has begun to answer it" in browser.text
-    assert len(recorded(runtime, "randomized")) == 1
     seen = browser.text.split('name="seen" value="')[1].split('"')[0]
-    assert browser.post(CORRECT, {**FIX, "seen": seen, "step": "confirm"}).status_code == 303
+    page = browser.post(CORRECT, {**FIX, "seen": seen, "step": "confirm"})
+    assert page.status_code == 303
+    approve(people, page.headers["Location"])
     assert target(runtime) == date(2026, 11, 10)
     assert target(runtime, "m06") == date(2027, 2, 20)
 
