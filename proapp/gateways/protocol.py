@@ -7,11 +7,13 @@ could reach somebody twice, so nobody does it without looking.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
 
 Channel = Literal["sms", "email"]
+_CODE = re.compile(r"[a-z][a-z_]{0,39}")
 LONGEST = 10.0  # seconds: no connection, and no wait for an answer, takes longer
 
 
@@ -36,9 +38,11 @@ class Accepted:
 
 class DeliveryFailure(Exception):
     """Why a message is not known to be with the gateway. `reason` is one of our own codes, never a provider's words:
-    those may quote the address."""
+    those may quote the address, and the reason is kept, logged and shown."""
 
     def __init__(self, reason: str) -> None:
+        if not _CODE.fullmatch(reason):
+            raise ValueError("a reason is one word of small letters and underscores")
         super().__init__(reason)
         self.reason = reason
 

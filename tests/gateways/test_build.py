@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from proapp import logs
 from proapp.config import Settings, SettingsError, read_settings
 from proapp.gateways.build import build
-from proapp.gateways.protocol import Accepted, DeliveryFailure
+from proapp.gateways.protocol import Accepted, DeliveryFailure, PassingFailure, PermanentFailure, UnknownOutcome
 from tests.gateways.peers import EMAIL, MOBILE, TEXT, email, free_port, sms
 
 GOOD = {
@@ -166,6 +166,13 @@ def test_no_contact_and_no_text_gets_into_a_log_line(httpserver: HTTPServer, sai
     assert "message_refused" not in said()  # a failure is written by its type and place
     for private in (MOBILE, MOBILE[1:], EMAIL, TEXT, "formulär", "Påminnelse", "p1"):
         assert private not in said()
+
+
+@pytest.mark.parametrize("words", [f"no such number {MOBILE}", TEXT, "", "Failed", "x" * 41])
+def test_a_reason_that_is_not_a_code_of_ours_is_not_taken(words: str):
+    for failure in (PassingFailure, PermanentFailure, UnknownOutcome):
+        with pytest.raises(ValueError, match="one word"):
+            failure(words)
 
 
 def _try(gateway: object, message: object) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import select
 
 import proapp
+from proapp import logs
 from proapp.db.models import Assessment, Message
 from proapp.delivery import deliver_once, queue_due
-from proapp.gateways.protocol import Accepted, Outgoing, PassingFailure
+from proapp.gateways.protocol import Accepted, Outgoing, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.services import outbox
 from proapp.services.audit import COMMAND_LINE
 from proapp.study.schedule import Anchors, plan
@@ -115,6 +119,36 @@ def test_the_link_dies_with_what_cancels_its_message(runtime, people, anna):
             session, anna, reason="paused", actor=COMMAND_LINE, now=runtime.clock(), locked=False
         )
     assert follow(people, token).page.headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("outcome", [None, PassingFailure, PermanentFailure, UnknownOutcome, RuntimeError])
+def test_no_log_line_of_a_worker_holds_an_address_a_text_or_a_link(runtime, people, anna, outcome):
+    class Ending(Recorder):
+        def send(self, message: Outgoing, *, timeout: float) -> Accepted:
+            accepted = super().send(message, timeout=timeout)
+            if outcome is RuntimeError:
+                raise outcome(f"could not send to {message.to}: {message.text}")
+            if outcome is not None:
+                raise outcome("gateway_fault")
+            return accepted
+
+    stream, root = io.StringIO(), logging.getLogger()
+    level = root.level
+    logs.configure("DEBUG", stream)
+    gateway = Ending()
+    try:
+        tick(runtime, gateway)
+    finally:
+        for handler in [one for one in root.handlers if getattr(one, "ours", False)]:
+            root.removeHandler(handler)
+        root.setLevel(level)
+        structlog.reset_defaults()
+    (message,) = gateway.sent
+    said = stream.getvalue()
+    assert "message.tried" in said
+    for private in (message.to, message.to[1:], token_in(message.text), "formulär", "pro.example.org", "UME-001"):
+        assert private not in said
+        assert private not in repr(message)
 
 
 def test_who_has_no_pin_yet_is_led_to_the_start_page(runtime, people):
