@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from sqlalchemy import insert, update
 
 from proapp.clock import system_clock
-from proapp.db.models import Contact, Installation, Message, PatientRequest
+from proapp.db.models import Contact, Installation, Message, PatientRequest, StaffUser
 from tests.e2e.conftest import DESK, no_sideways_scrolling, picture
 from tests.e2e.desk import sign_in
 
@@ -69,6 +69,9 @@ PAGES = ("work", "letters", "participants/UME-034/follow-up", "participants/UME-
 
 @pytest.mark.parametrize(("locale", "dark"), [("en-GB", False), ("sv-SE", True)])
 def test_the_pages_of_the_follow_up_are_accessible_and_fit(trial, open_browser, axe, locale, dark):
+    karin = trial.people.staff_id("karin")
+    with trial.runtime.writing.begin() as session:
+        session.execute(update(StaffUser).where(StaffUser.id == karin).values(language=locale[:2]))
     page = sign_in(open_browser(DESK, locale=locale, dark=dark), trial, "karin")
     narrow = sign_in(open_browser(NARROW, locale=locale, dark=dark), trial, "karin")
     for path in PAGES:

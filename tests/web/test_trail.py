@@ -72,6 +72,7 @@ def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_ro
     _a_day_of_the_nurse(send, people)
     _an_afternoon_of_the_patient(send, people)
     _a_newcomer_signs_in(send, people)
+    _what_people_do_with_messages(send, people)
     _two_coordinators_amend_the_study(send, people, len(people.runtime.study.timepoints))
 
     of_participants = {name for name, route in ROUTES.items() if "POST" in route.methods and (route.audience == CLINICAL or name.startswith("patient."))}  # fmt: skip
@@ -248,3 +249,18 @@ def _a_newcomer_signs_in(send: Any, people: Any) -> None:
     phone.get("/home")
     assert send(phone, "/forget") == {}
     assert send(phone, "/l", {"link": "A" * 26}) == {}
+
+
+def _what_people_do_with_messages(send: Any, people: Any) -> None:
+    person = people.participant("UME-004", randomized_on=date(2026, 8, 23))
+    berit, now = people.staff("berit"), people.runtime.clock()
+    assessment = people.assessment_id(person, "m03")
+    common = {"kind": "reminder", "participant_id": person, "assessment_id": assessment, "due_at": now, "queued_at": now, "next_try_at": now}  # fmt: skip  # noqa: E501
+    letter = Message(key="test:letter", step="opens+0", channel="letter", state="queued", **common)
+    unclear = Message(key="test:sms", step="target+0", channel="sms", state="possibly_sent", **common)
+    with people.runtime.writing.begin() as session:
+        session.add_all([letter, unclear])
+    berit.get("/staff/letters")
+    assert send(berit, f"/staff/letters/{letter.id}/sent") == {"message": 1, "contact_attempt": 1}
+    assert send(berit, f"/staff/letters/{letter.id}/sent") == {}
+    assert send(berit, f"/staff/messages/{unclear.id}/send-again") == {"message": 1}

@@ -171,12 +171,9 @@ def _stop(one: Expected, names: Mapping[int, str], on: Background, sent: Sequenc
 
 def _message(message: Sent, one: Expected, on: Background) -> str:
     """SMS, 3 days after the target day: delivered, with the times."""
-    return gettext(
-        "%(way)s, %(step)s: %(what)s",
-        way=str(words.METHODS.get(message.channel, message.channel)),
-        step=delivery.step_words(message.step or ""),
-        what=delivery.message_line(message, on.study.zone(one.member.site_code)),
-    )
+    way = str(words.METHODS.get(message.channel, message.channel))
+    what = delivery.message_line(message, on.study.zone(one.member.site_code))
+    return " · ".join(part for part in (way, delivery.step_words(message.step or ""), what) if part)
 
 
 def _facts(one: Expected, names: Mapping[int, str], on: Background) -> Iterator[str]:
