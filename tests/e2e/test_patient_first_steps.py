@@ -166,3 +166,19 @@ def test_the_first_steps_go_without_scripts_and_back_keeps_what_was_saved(site, 
     page.locator("input[value=sms]").check()
     phone.press()
     expect(page).to_have_url(re.compile("/home$"))
+
+
+def test_with_letters_twice_as_large_on_a_small_screen_nothing_is_cut_off(site, open_browser):
+    day = timedelta(days=1)
+    site.people.participant(
+        "KAR-561", consent_on=site.today - 100 * day, randomized_on=site.today - 92 * day, activated=False
+    )
+    phone = Phone(open_browser(SMALL))
+    phone.sign_in(a_code(site, "KAR-561"), PIN, first_time=True)
+    page = phone.page
+    behind = page.locator("main .card a.soft").get_attribute("href")
+    steps = ("/welcome/mobile", "/welcome/email", "/welcome/reminders")
+    for path in (*steps, "/home", "/contact", "/pause", behind, "/no-more"):
+        page.goto(path)
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        no_sideways_scrolling(page)
