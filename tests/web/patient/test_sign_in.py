@@ -63,7 +63,9 @@ def alter(runtime: Any, **values: Any) -> None:
                 setattr(row, name, value)
 
 
-def test_a_new_code_leads_to_a_pin_and_the_first_steps_and_the_phone_is_known(browser: Any, new_code: Any, newcomer: int) -> None:
+def test_a_new_code_leads_to_a_pin_and_the_first_steps_and_the_phone_is_known(
+    browser: Any, new_code: Any, newcomer: int
+) -> None:
     enter(browser, new_code(newcomer))
     browser.follow()
     assert "Choose your PIN" in browser.text
