@@ -34,6 +34,7 @@ Action = Literal[
     "enter_answers",
     "decline",
     "record_reason",
+    "extend",
     "add_contact",
     "change_contact",
     "new_code",
@@ -63,7 +64,7 @@ RANKS: dict[Reason, int] = {
 _CALL: tuple[Action, ...] = ("call", "enter_answers", "decline", "snooze")
 ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "baseline_incomplete": _CALL,
-    "closing_soon": _CALL,
+    "closing_soon": (*_CALL, "extend"),
     "undeliverable": ("call", "change_contact", "snooze"),
     "wrong_number": ("change_contact", "call", "snooze"),
     "no_channel": ("add_contact", "call", "snooze"),
@@ -76,7 +77,7 @@ ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "not_activated": ("new_code", "call", "snooze"),
     "asked_to_call": ("call", "snooze"),
     "stop_to_confirm": ("call", "snooze"),
-    "reason_needed": ("record_reason", "enter_answers"),
+    "reason_needed": ("record_reason", "enter_answers", "extend"),
 }
 CLOSING_WORKING_DAYS = 2
 IDLE_HOURS = 24

@@ -178,7 +178,7 @@ def test_a_row_says_what_the_sentence_and_the_buttons_need(small):
     assert row.actions == ("call", "enter_answers", "decline", "snooze")
     (row,) = worklist([case(task(small, target=60, closes=-20))], today=TODAY, study=small)
     assert row.params == {"timepoint": "m03", "closed_on": TODAY - days(6)}
-    assert row.actions == ("record_reason", "enter_answers")
+    assert row.actions == ("record_reason", "enter_answers", "extend")
     (row,) = worklist([case(task(small), has_channel=False)], today=TODAY, study=small)
     assert (row.task, row.by_when, row.params) == (None, None, {})
 

@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import format_date, gettext, lazy_gettext, ngettext
 
 from proapp.clock import local_date
-from proapp.services import work_cases
+from proapp.services import extension, work_cases
 from proapp.services.cohort import Member
 from proapp.services.follow_up import CALLS, CLOSING, REASONS, WISHES, Row, Work
 from proapp.study.model import Study
@@ -88,7 +88,7 @@ def row(found: Row, on: Background, kept: Kept | None = None) -> RowView:
         last_contact=_last_contact(found, on.study) if last else "",
         last_outcome=str(words.OUTCOMES.get(last.outcome, last.outcome)) if last else "",
         also=" ".join(_also(found, on)),
-        actions=_actions(found, kept or {}),
+        actions=_actions(found, on, kept or {}),
     )
 
 
@@ -134,16 +134,25 @@ def _last_contact(found: Row, study: Study) -> str:
     return gettext("%(day)s, %(who)s", day=when, who=found.last_by) if found.last_by else when
 
 
-def _actions(found: Row, kept: Kept) -> tuple[Action, ...]:
+def _actions(found: Row, on: Background, kept: Kept) -> tuple[Action, ...]:
     """The first is the one to take; to say that there will be no answer comes last."""
     names = sorted(found.item.actions, key=lambda name: name == "decline")
-    return tuple(_action(name, found.member, found, kept) for name in names if may_open(_PAGES.get(name, "")))
+    wanted = (name for name in names if may_open(_PAGES.get(name, "")))
+    return tuple(
+        _action(name, found.member, found, kept) for name in wanted if name != "extend" or _extendable(found, on)
+    )
+
+
+def _extendable(found: Row, on: Background) -> bool:
+    one = found.assessment
+    return one is not None and extension.obstacle(one, today=on.today, study=on.study) is None
 
 
 _PAGES = {
     "call": "staff.log_contact",
     "record_reason": "staff.reason",
     "decline": "staff.reason",
+    "extend": "staff.extend",
     "add_contact": "staff.contact",
     "change_contact": "staff.contact",
     "new_code": "staff.sheet",
@@ -158,6 +167,7 @@ _LABELS = {
     "call": lazy_gettext("Call"),
     "record_reason": lazy_gettext("Record the reason"),
     "decline": lazy_gettext("Will not answer"),
+    "extend": lazy_gettext("More time"),
     "add_contact": lazy_gettext("Add contact details"),
     "change_contact": lazy_gettext("Change contact details"),
     "new_code": lazy_gettext("New code"),
@@ -170,6 +180,8 @@ _LABELS = {
 def _action(name: str, member: Member, found: Row, kept: Kept) -> Action:
     if name in ("record_reason", "decline"):
         address = url_for("staff.reason", assessment_id=found.item.task, **kept)
+    elif name == "extend":
+        address = url_for("staff.extend", assessment_id=found.item.task)
     elif name in ("call", "snooze"):
         address = url_for(_PAGES[name], study_id=member.study_id, assessment=found.item.task, **kept)
     elif name == "letters":
