@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, TextIO
@@ -24,6 +25,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from proapp.clock import system_clock
 
 REMOVED = "[removed]"
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 _DENIED = """
     address answer answers authorization birth body code codes contact contacts cookie cookies credential data email
     form given headers invitation ip item items key mail mobile name note password path personnummer phone pin query
@@ -104,19 +106,31 @@ def say_finished(logger: logging.Logger, event: str, **fields: str | int | float
     if not logger.isEnabledFor(logging.INFO):
         return
     time = system_clock().isoformat(timespec="milliseconds")
-    line = json.dumps({"event": event, **fields, "logger": logger.name, "level": "info", "time": time})
-    extra = {"line": line}
-    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, event, (), None, extra=extra))
+    line = _encode({"event": event, **fields, "logger": logger.name, "level": "info", "time": time})
+    record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, event, (), None)
+    record.line = line
+    logger.handle(record)
+
+
+_encode = json.JSONEncoder().encode  # made once
 
 
 def _common() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
+        _request,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         _time,
         _place_of_exception,
     ]
+
+
+def _request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        event["request_id"] = request_id
+    return event
 
 
 def _time(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

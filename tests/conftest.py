@@ -24,6 +24,7 @@ import proapp
 from proapp.config import Settings
 from proapp.db.migrate import upgrade
 from proapp.db.models import Base
+from proapp.db.prepared import Prepared
 from proapp.db.session import make_engine
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.runtime import SHIPPED_STUDY, Runtime
@@ -160,9 +161,18 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def statements(engine: Engine) -> Iterator[list[str]]:
+def statements(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every SQL statement sent to the test's database; clear() it to count from here."""
     sent: list[str] = []
+    straight = Prepared._run
+
+    def run(self: Prepared, *arguments: Any, **options: Any) -> Any:
+        ready, rows = straight(self, *arguments, **options)
+        sent.append(ready.sql)
+        return ready, rows
+
+    # Prepared statements go to the driver past SQLAlchemy's events, and are statements all the same.
+    monkeypatch.setattr(Prepared, "_run", run)
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if not statement.lstrip().upper().startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SAVEPOINT", "RELEASE")):

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import Answer, AuditEvent, ResponseSet
+from proapp.db.prepared import Prepared
 from proapp.db.session import connection_of
 from proapp.instruments.answers import Given, parse_answer
 from proapp.instruments.model import Instrument
@@ -37,8 +38,13 @@ RESPONDENTS: tuple[Respondent, ...] = ("self", "helped", "proxy")
 _answer: Any = Answer.__table__
 _audit: Any = AuditEvent.__table__
 _set: Any = ResponseSet.__table__
-_INSERT_ANSWER = insert(_answer).inline()  # nobody asks for the new id
-_INSERT_AUDIT = insert(_audit).inline()
+_INSERT_ANSWER = Prepared(
+    insert(_answer).inline(),  # nobody asks for the new id
+    columns=[column.name for column in _answer.columns if column.name != "id"],
+)
+_INSERT_AUDIT = Prepared(
+    insert(_audit).inline(), columns=[column.name for column in _audit.columns if column.name != "id"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,7 @@ def record(
         "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
     }
     connection = connection_of(database)
-    connection.execute(_INSERT_ANSWER, values)
+    _INSERT_ANSWER.write(connection, values)
     details = {"old": _plain(old), "new": _plain(new), "language": language}
     place = f"{own.id}/{step.instrument}.{step.item}"
     head = _note(connection, sitting, _entry(sitting, "answer.recorded", "answer", place, details), actor)
@@ -292,5 +298,6 @@ def _note(connection: Connection, sitting: Sitting, entry: Entry, actor: Actor, 
     seq, last_hash = sitting.head
     chain = audit.participant_chain(sitting.participant_id)
     rows = audit.chained(chain, seq, last_hash, [entry, *more], actor=actor, now=sitting.now)
-    connection.execute(_INSERT_AUDIT, rows if more else rows[0])
+    for row in rows:
+        _INSERT_AUDIT.write(connection, row)
     return rows[-1]["seq"], rows[-1]["hash"]

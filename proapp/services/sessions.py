@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import AuthSession, Participant, StaffSite, StaffUser
+from proapp.db.prepared import Prepared
 from proapp.db.session import connection_of
 from proapp.services.vault import Vault, token_hash
 
@@ -101,7 +102,7 @@ def start(
 _auth: Any = AuthSession.__table__
 _participant: Any = Participant.__table__
 # Every request of a patient asks this, so it is built once and reads columns, not objects.
-_PATIENT = (
+_PATIENT = Prepared(
     select(
         _auth.c.id,
         _auth.c.kind,
@@ -120,10 +121,12 @@ _PATIENT = (
 
 def find_patient(database: Session | Connection, token: str, *, now: datetime) -> Patient | None:
     """The patient behind `token`, or None when it is unknown, ended, idle too long or too old. One statement."""
-    row = connection_of(database).execute(_PATIENT, {"token_hash": token_hash(token)}).first()
-    if row is None or not _alive(row, now):
+    rows = _PATIENT.all(connection_of(database), {"token_hash": token_hash(token)})
+    if not rows:
         return None
-    return Patient(*row[:7])
+    *who, expires_at, ended_at = rows[0]
+    patient = Patient(*who)
+    return patient if _is_alive(patient.kind, patient.last_seen_at, expires_at, ended_at, now) else None
 
 
 def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
@@ -145,8 +148,13 @@ def find_staff(session: Session, token: str, *, now: datetime) -> Staff | None:
 
 
 def _alive(auth: Any, now: datetime) -> bool:
-    idle = LIMITS[auth.kind].idle
-    return auth.ended_at is None and now < auth.expires_at and now < auth.last_seen_at + idle
+    return _is_alive(auth.kind, auth.last_seen_at, auth.expires_at, auth.ended_at, now)
+
+
+def _is_alive(
+    kind: str, last_seen_at: datetime, expires_at: datetime, ended_at: datetime | None, now: datetime
+) -> bool:
+    return ended_at is None and now < expires_at and now < last_seen_at + LIMITS[kind].idle
 
 
 def needs_touch(who: Patient | Staff, *, now: datetime) -> bool:

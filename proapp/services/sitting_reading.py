@@ -6,14 +6,15 @@ They are written against the tables and kept at module level, because this is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, or_, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, Assessment, AssessmentEvent, AuditEvent, Participant, ParticipantEvent, ResponseSet
+from proapp.db.prepared import Prepared
 from proapp.db.session import connection_of
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument
@@ -80,10 +81,45 @@ _FACTS = (
     )
     .where(_assessment.c.id == bindparam("assessment_id"))
 )
-_OWN = _FACTS.where(_participant.c.id == bindparam("participant"))
+_OF = _FACTS.where(_participant.c.id == bindparam("participant"))
+_OWN = Prepared(_OF)
 # Writers of one participant take turns: on SQLite by the transaction's own lock, on PostgreSQL by this one.
-_OWN_LOCKED = _OWN.with_for_update(key_share=True, of=_participant)
-_ANY_LOCKED = _FACTS.with_for_update(key_share=True, of=_participant)
+_OWN_LOCKED = Prepared(_OF.with_for_update(key_share=True, of=_participant))
+_ANY_LOCKED = Prepared(_FACTS.with_for_update(key_share=True, of=_participant))
+
+
+class _Row(NamedTuple):
+    """What _FACTS selects, in its order."""
+
+    id: int
+    timepoint: str
+    protocol_version: str
+    target_on: date | None
+    opens_on: date | None
+    closes_on: date | None
+    late_until: date | None
+    extension_until: date | None
+    cancelled_reason: str | None
+    decision: str | None
+    participant_id: int
+    site_code: str
+    set_id: int | None
+    mode: str
+    respondent: str
+    packs: Mapping[str, Any]
+    started_at: datetime
+    submitted_at: datetime | None
+    completed_on: date | None
+    auto_submitted: bool
+    receipt: str | None
+    valid: bool | None
+    event_id: int | None
+    type: str
+    effective_on: date
+    recorded_at: datetime
+    supersedes_id: int | None
+    payload: Mapping[str, Any] | None
+
 
 _last_event = select(_audit).where(_audit.c.chain == bindparam("chain")).order_by(_audit.c.seq.desc()).limit(1)
 # The head of the audit chain rides along, so that a save needs no statement of its own for it.
@@ -95,7 +131,7 @@ _HEAD = (
 
 
 @lru_cache(maxsize=64)
-def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Select[Any]:
+def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Prepared:
     """The rows of a set, oldest first; with `gates` only those of one item and of these.
 
     Plain numbers and words only: there is a row for every answer, and nothing is to be done to each.
@@ -105,7 +141,7 @@ def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Select[Any]:
         asked = (Step(bindparam("instrument"), bindparam("item")), *gates)  # type: ignore[arg-type]
         items = (and_(_answer.c.instrument == step.instrument, _answer.c.item == step.item) for step in asked)
         belongs = belongs & or_(*items)
-    return (
+    return Prepared(
         select(_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code, *(_HEAD if lock else ()))
         .select_from(_set.outerjoin(_answer, belongs))
         .where(_set.c.id == bindparam("set_id"))
@@ -144,9 +180,8 @@ def find_sitting(
     alike.
     """
     connection = connection_of(database)
-    rows = connection.execute(
-        _OWN_LOCKED if lock else _OWN, {"assessment_id": assessment_id, "participant": participant_id}
-    ).all()
+    query = _OWN_LOCKED if lock else _OWN
+    rows = query.all(connection, {"assessment_id": assessment_id, "participant": participant_id})
     return _sitting(connection, rows, study, instruments, now, lock, at)
 
 
@@ -155,7 +190,7 @@ def find_for_worker(
 ) -> Sitting:
     """As `find_sitting` with `lock`, for the worker, which comes by the assessment and not by the person."""
     connection = session.connection()
-    rows = connection.execute(_ANY_LOCKED, {"assessment_id": assessment_id}).all()
+    rows = _ANY_LOCKED.all(connection, {"assessment_id": assessment_id})
     return _sitting(connection, rows, study, instruments, now, True)
 
 
@@ -170,6 +205,7 @@ def _sitting(
 ) -> Sitting:
     if not rows:
         raise NotFound
+    rows = [_Row(*row) for row in rows]
     row = rows[0]
     study = versions.named(connection, study, row.protocol_version)
     if row.timepoint not in study.timepoints_by_code:
@@ -229,13 +265,14 @@ def _answers(
         parameters.update(instrument=at.instrument, item=at.item)
     if lock:
         parameters["chain"] = participant_chain(participant_id)
-    rows = connection.execute(_answers_query(gates, lock), parameters).all()
+    rows = _answers_query(gates, lock).all(connection, parameters)
     given = {_step(row[0], row[1]): _given(row[2], row[3]) for row in rows if row[0] is not None}
     if not lock:
         return own, given, None
-    if rows[0].submitted and own.submitted_at is None:
+    submitted, seq, last_hash = rows[0][4:]
+    if submitted and own.submitted_at is None:
         own = _read_again(connection, own)
-    return own, given, (rows[0].seq, rows[0].hash) if rows[0].seq else (0, GENESIS)
+    return own, given, (seq, last_hash) if seq else (0, GENESIS)
 
 
 def _read_again(connection: Connection, own: OpenedSet) -> OpenedSet:

@@ -6,7 +6,7 @@ from functools import cache
 
 from babel import Locale
 from babel.support import NullTranslations
-from flask import Flask, g, request, session
+from flask import Flask, current_app, g, request, session
 from flask_babel import Babel, get_locale, get_translations
 from markupsafe import Markup
 
@@ -33,6 +33,7 @@ def init_app(app: Flask) -> None:
         locale_selector=select_language,
         default_timezone="Europe/Stockholm",
     )
+    app.extensions["proapp.sentences"] = {}
     app.jinja_env.globals["language"] = language
 
 
@@ -59,17 +60,15 @@ class Sentences:
         return self._ready[msgid]
 
 
-_known: dict[str, Sentences] = {}  # the catalogues are the program's own, so one of each serves every app
-
-
 def sentences() -> Sentences:
     """Those of the language that holds at this moment, also under force_locale."""
     # Where Flask-Babel keeps the locale once it is known: a page asks twenty times. Not there: ask the long way.
     locale = getattr(g.get("_flask_babel"), "babel_locale", None) or get_locale()
     code = locale.language if locale else "sv"
-    found = _known.get(code)
+    known: dict[str, Sentences] = current_app.extensions["proapp.sentences"]
+    found = known.get(code)
     if found is None:
-        found = _known[code] = Sentences(code, get_translations())
+        found = known[code] = Sentences(code, get_translations())
     return found
 
 

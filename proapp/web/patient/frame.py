@@ -1,16 +1,20 @@
-"""What surrounds every page of a patient: the same for everybody at a clinic, so it is made once for each language."""
+"""What is the same on many pages of patients is made once: what surrounds them all, and a question nobody but the
+address and the form token tells apart. Kept in each process, a few megabytes at most."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
-from flask import current_app, render_template, request
+from flask import current_app, get_flashed_messages, render_template, request
 from flask.blueprints import BlueprintSetupState
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup, escape
 
 from proapp.services.sessions import LIMITS, Patient
 from proapp.web.i18n import LANGUAGES, language
 from proapp.web.patient import blueprint
+from proapp.web.patient.presenters import Question
 from proapp.web.transactions import runtime
 
 NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so never translated
@@ -32,6 +36,7 @@ class Frame(NamedTuple):
 def ready(state: BlueprintSetupState) -> None:
     state.app.extensions["proapp.frames"] = {}
     state.app.extensions["proapp.switches"] = {}
+    state.app.extensions["proapp.questions"] = lru_cache(maxsize=1024)(_pieces)
     state.app.jinja_env.globals.update(
         patient_frame=frame,
         other_languages=other_languages,
@@ -51,6 +56,28 @@ def frame(who: Patient | None) -> Frame:
         start, top, sign_out, main, end = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
         made[key] = Frame(start, top, sign_out, main, end, signed_in)
     return made[key]
+
+
+def question_page(page: Question, *, action: str, back: str, who: Patient) -> str:
+    """The page of one item. Only what is addressed to this person is put in anew."""
+    if page.prompt or page.problem or get_flashed_messages():
+        return render_template("patient/question.html", page=page, back=back, action=action)
+    made = current_app.extensions["proapp.questions"]
+    token = generate_csrf()
+    top, before_back, before_action, before_token, end = made(page, frame(who))
+    return "".join((top, token, before_back, escape(back), before_action, escape(action), before_token, token, end))
+
+
+def _pieces(page: Question, _frame: Frame) -> list[str]:
+    """The page, cut where the form token of signing out, the way back, the form's address and its token belong."""
+    return render_template(
+        "patient/question.html",
+        page=page,
+        back=CUT,
+        action=CUT,
+        csrf_token=lambda: CUT,
+        get_flashed_messages=lambda **_options: (),
+    ).split(CUT)
 
 
 def other_languages(form: str = "") -> Markup:

@@ -6,15 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_babel import ngettext
-from markupsafe import Markup
 
 from proapp.instruments.answers import Given
 from proapp.instruments.model import Instrument, Wording
-from proapp.services.sitting import Sitting, Step
+from proapp.services.sitting import Sitting, Step, route
+from proapp.web.i18n import Sentences, sentences
 from proapp.web.i18n import gettext as _
-from proapp.web.i18n import sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +25,28 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One item. `lang` is the language of the wording when it differs from the page's, else the same."""
+    """One item. `lang` is the language of the wording when it differs from the page's, else the same. Nothing in it is
+    a person's but the answer chosen, so that it is made once for all who answered the same."""
 
     place: str
     position: int
     total: int
     lang: str
     introduction: str
-    choices: str
-    first_code: int
+    recall: str
+    text: str
+    layout: str
+    options: tuple[Option, ...]
+    is_answered: bool
     saved: str
     notice: str
-    back: str
     back_words: str
     prompt: bool
     problem: str
+
+    @property
+    def first_code(self) -> int:
+        return self.options[0].code
 
 
 def wording(instrument: Instrument, language: str) -> tuple[str, Wording]:
@@ -61,67 +67,67 @@ def address_of(sitting: Sitting, step: Step, *, back_to_review: bool = False) ->
 
 
 def question(
-    sitting: Sitting, step: Step, language: str, *, back_to_review: bool, prompt: bool = False, problem: str = ""
+    sitting: Sitting, step: Step, *, back_to_review: bool, prompt: bool = False, problem: str = ""
 ) -> Question:
-    instrument = sitting.instrument(step.instrument)
-    lang, words = wording(instrument, language)
     given = sitting.given.get(step)
-    answered = given is not None and given.kind == "answered"
-    part, position, done = sitting.place(step)
-    back, back_words = _back(sitting, step, back_to_review)
+    chosen = given.code if given is not None and given.kind == "answered" else None
+    kept, back = given.code if given else None, _back_words(sitting, step, back_to_review)
+    return _question(sentences(), sitting.instruments, step, chosen is not None, kept, back, prompt, problem)
+
+
+@lru_cache(maxsize=2048)
+def _question(
+    sentences: Sentences,
+    instruments: tuple[Instrument, ...],
+    step: Step,
+    answered: bool,
+    chosen: int | None,
+    back_words: str,
+    prompt: bool,
+    problem: str,
+) -> Question:
+    part, position, done = route(instruments).places[step]
+    instrument = instruments[part]
+    lang, words = wording(instrument, sentences.code())
+    item, choices = instrument.item(step.item), instrument.choices(step.item)
+    labels = words.responses[choices.id]
     return Question(
-        place=_place(language, part, len(sitting.instruments), position, len(instrument.items)),
+        place=_place(part, len(instruments), position, len(instrument.items)),
         position=done,
-        total=sitting.total,
+        total=len(route(instruments).steps),
         lang=lang,
         introduction=words.introduction if position == 0 else "",
-        choices=_choices(instrument, step.item, lang, given.code if given else None, answered, prompt, language),
-        first_code=instrument.choices(step.item).lowest,
+        recall=words.recalls[item.recall] if item.recall else "",
+        text=words.items[step.item],
+        layout=choices.layout,
+        options=tuple(Option(code, labels.get(code, ""), code == chosen) for code in choices.codes),
+        is_answered=answered,
         saved=_("Your answer is saved.") if answered else _("Each answer is saved when you continue."),
         notice=words.notice or "",
-        back=back,
         back_words=back_words,
         prompt=prompt,
         problem=problem,
     )
 
 
-@lru_cache(maxsize=4096)
-def _choices(
-    instrument: Instrument, number: int, lang: str, chosen: int | None, answered: bool, prompt: bool, language: str
-) -> Markup:
-    """The item with its answers and buttons: the largest piece of the page, the same for all who answered the same.
-
-    `lang` is the language of the wording, `language` the page's.
-    """
-    item, choices, words = instrument.item(number), instrument.choices(number), instrument.wording[lang]
-    labels = words.responses[choices.id]
-    return Markup(  # noqa: S704  a template of ours, which escapes what is put into it
-        current_app.jinja_env.get_template("patient/_choices.html").render(
-            _=sentences().say,
-            lang=lang,
-            recall=words.recalls[item.recall] if item.recall else "",
-            text=words.items[number],
-            layout=choices.layout,
-            options=[Option(code, labels.get(code, ""), code == chosen) for code in choices.codes],
-            is_answered=answered,
-            prompt=prompt,
-        )
-    )
-
-
-@lru_cache(maxsize=1024)
-def _place(_language: str, part: int, parts: int, position: int, items: int) -> str:
+def _place(part: int, parts: int, position: int, items: int) -> str:
     """Part 1 of 3 · Question 12 of 30. Numbers of items that are not asked are left out, so the totals never move."""
     here = _("Question %(number)d of %(total)d", number=position + 1, total=items)
     return here if parts == 1 else _("Part %(number)d of %(total)d", number=part + 1, total=parts) + " · " + here
 
 
-def _back(sitting: Sitting, step: Step, back_to_review: bool) -> tuple[str, str]:
+def _back_words(sitting: Sitting, step: Step, back_to_review: bool) -> str:
     if back_to_review:
-        return url_for("patient.review", assessment_id=sitting.assessment_id), _("Back to the list")
+        return _("Back to the list")
+    return _("Back") if sitting.before(step) else _("To the first page")
+
+
+def back_of(sitting: Sitting, step: Step, back_to_review: bool) -> str:
+    """The address behind the way back."""
+    if back_to_review:
+        return url_for("patient.review", assessment_id=sitting.assessment_id)
     before = sitting.before(step)
-    return (address_of(sitting, before), _("Back")) if before else (url_for("patient.home"), _("To the first page"))
+    return address_of(sitting, before) if before else url_for("patient.home")
 
 
 # --- the list before sending ----------------------------------------------------------------------------------------

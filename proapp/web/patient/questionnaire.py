@@ -18,6 +18,7 @@ from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import CHOSEN, language
 from proapp.web.patient import blueprint, home, presenters
+from proapp.web.patient.frame import question_page
 from proapp.web.transactions import connection, database, now, runtime
 
 
@@ -167,8 +168,11 @@ def question(assessment_id: int, instrument: str, item: int) -> Any:
 
 
 def _question_page(sitting: Sitting, step: Step, *, prompt: bool = False, problem: str = "") -> Any:
-    page = presenters.question(sitting, step, language(), back_to_review=_from_review(), prompt=prompt, problem=problem)
-    return render_template("patient/question.html", page=page), 422 if prompt or problem else 200
+    from_review = _from_review()
+    page = presenters.question(sitting, step, back_to_review=from_review, prompt=prompt, problem=problem)
+    action = request.path + ("?back=review" if from_review else "")
+    back = presenters.back_of(sitting, step, from_review)
+    return question_page(page, action=action, back=back, who=patient()), 422 if prompt or problem else 200
 
 
 def _from_review() -> bool:
