@@ -165,7 +165,7 @@ def _held_up_electronically(step: Step, at: datetime, day: date, case: Case) -> 
 
 
 def _end_of_quiet(at: datetime, day: date, case: Case) -> datetime:
-    """The next time the clock there shows the end of the quiet hours."""
-    until = case.study.follow_up.quiet_until
-    this_morning = steps.local_instant(day, until, case.zone)
-    return this_morning if this_morning > at else steps.local_instant(day + steps.ONE_DAY, until, case.zone)
+    """The next time the clock there shows the end of the quiet hours; it may show it twice in one night."""
+    until, days = case.study.follow_up.quiet_until, (day, day + steps.ONE_DAY)
+    ends = (steps.local_instant(one, until.replace(fold=fold), case.zone) for one in days for fold in (0, 1))
+    return next(end for end in ends if end > at)

@@ -606,6 +606,19 @@ def test_quiet_hours_end_by_the_clock_on_the_wall(small):
         assert found.params["until"] == datetime(day.year, day.month, day.day, utc, tzinfo=UTC)
 
 
+def test_quiet_hours_that_end_in_an_hour_that_comes_twice(small):
+    study = study_with(small, quiet_from="20:00", quiet_until="02:30")
+    sunday = date(2026, 10, 25)
+    known = subject(facts(sunday - DAY))
+    ends = {  # by UTC, two hours behind until one o'clock, then one
+        datetime(2026, 10, 25, 0, 15, tzinfo=UTC): datetime(2026, 10, 25, 0, 30, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, 15, tzinfo=UTC): datetime(2026, 10, 25, 1, 30, tzinfo=UTC),
+    }
+    for now, end in ends.items():
+        assert decided(study, known, now, step("target", 0))["target+0"].params["until"] == end
+        assert told(decided(study, known, end, step("target", 0))["target+0"]) == "send due"
+
+
 def test_every_site_keeps_its_own_time(study):
     helsinki = ZoneInfo("Europe/Helsinki")
     (decision, *_) = decide(study, planned(study), subject(), now=on(OPENS), zone=helsinki)
