@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from proapp.study.model import WEEKDAYS, Channel, FollowUp, Kind, Reminder, ReminderBase, Study, TextKind, TimePoint
@@ -112,7 +111,6 @@ def is_allowed(day: date, via: str, policy: FollowUp) -> bool:
     return is_sending_day(day, policy) if via in ELECTRONIC else is_working_day(day)
 
 
-@lru_cache(maxsize=4096)
 def local_instant(day: date, wall_clock: time, zone: tzinfo) -> datetime:
     """That wall-clock time there, in UTC. Of a time that comes twice the first; a skipped one is as much later as the
     clock is put forward."""
