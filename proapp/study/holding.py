@@ -5,19 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from proapp.clock import local_date
-from proapp.study import steps
+from proapp.study import schedule, steps
 from proapp.study.model import Study
-from proapp.study.schedule import close_instant, open_instant
 from proapp.study.status import stop_of
 from proapp.study.steps import ELECTRONIC
 from proapp.study.subject import Reason, Subject
 
 STOPS: dict[str | None, Reason] = {"death": "died", "trial_withdrawal": "withdrawn", "pro_stop": "stopped"}
 TO_PARTICIPANT = ("message", "sms", "email", "letter")
+
+# The same few midnights are asked for all day long.
+open_instant = lru_cache(maxsize=4096)(schedule.open_instant)
+close_instant = lru_cache(maxsize=4096)(schedule.close_instant)
 
 
 class Order(NamedTuple):

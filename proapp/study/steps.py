@@ -96,7 +96,7 @@ def _moved(nominal: date, window: Dated, via: str, policy: FollowUp) -> date | N
     """The first allowed day from `nominal` on; if that is past the close, the last allowed one before. What is past the
     close by itself (a randomisation has ended a baseline) stays there, where nothing is sent any more."""
     closes = last_day(window) or date.max
-    if nominal > closes:
+    if nominal > closes or is_allowed(nominal, via, policy):
         return nominal
     onwards = (nominal + timedelta(days=number) for number in range(LONGEST_SHIFT))
     back = (nominal - timedelta(days=number) for number in range(LONGEST_SHIFT))
