@@ -16,12 +16,12 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from proapp import delivery, logs
+from proapp import amending, delivery, logs
 from proapp.clock import system_clock
 from proapp.delivery import Rounds
 from proapp.gateways.build import build
 from proapp.gateways.protocol import Gateway
-from proapp.runtime import Runtime
+from proapp.runtime import Runtime, refreshed
 from proapp.services import installation
 from proapp.services.sweep import Report, note_run, sweep
 
@@ -62,6 +62,7 @@ def tick_once(runtime: Runtime, worker: str = "", rounds: Rounds | None = None) 
     name rows by id only.
     """
     now = runtime.clock()
+    runtime = amended(runtime)
     if sweep_once(runtime, now) & queue_once(runtime, now, rounds):
         try:
             with runtime.writing.begin() as session:
@@ -70,6 +71,15 @@ def tick_once(runtime: Runtime, worker: str = "", rounds: Rounds | None = None) 
                     installation.note_worker(session, worker, now=now)
         except Exception as error:
             log.error("tick.interrupted", error_type=type(error).__name__)
+
+
+def amended(runtime: Runtime) -> Runtime:
+    """Sites whose day has come begin with their version of the study; the rest of the tick knows all of them."""
+    try:
+        return amending.keep_up(runtime)
+    except Exception as error:
+        log.error("amending.interrupted", error_type=type(error).__name__)
+        return runtime
 
 
 def sweep_once(runtime: Runtime, now: datetime) -> bool:
@@ -100,6 +110,7 @@ def queue_once(runtime: Runtime, now: datetime, rounds: Rounds | None = None) ->
 def deliver_job(runtime: Runtime, gateways: Mapping[str, Gateway], worker: str, stopping: threading.Event) -> None:
     """The job of every few seconds; it never raises either."""
     try:
+        runtime = refreshed(runtime)
         delivery.deliver_once(
             runtime, gateways, worker=worker, composers=delivery.composers(runtime), stopping=stopping.is_set
         )

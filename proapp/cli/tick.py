@@ -65,12 +65,15 @@ def _dry_run(runtime: Runtime, now: datetime, as_of: datetime) -> bool:
 
 
 def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> bool:
+    from proapp.amending import keep_up
     from proapp.delivery import composers, deliver_once, queue_due, worker_name
     from proapp.gateways.build import build
     from proapp.services.message_list import told_since
     from proapp.services.sweep import note_run
     from proapp.worker import portions
 
+    if as_of == now:
+        runtime = keep_up(runtime)
     reports = list(portions(runtime, now=now, as_of=as_of))
     _tell_submitted(reports, "submitted")
     if as_of == now:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import Contact, PatientPin, StaffUser
+from proapp.services import versions
 from proapp.services.messages import ELECTRONIC
 from proapp.services.reminding_facts import Case, cases, person
 from proapp.services.reminding_search import tried_today
@@ -82,6 +83,7 @@ def prepare(
 
 
 def _decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
+    study = versions.named(session, study, case.version)
     zone = study.zone(case.site_code)
     timepoint = study.timepoints_by_code.get(case.timepoint)
     mine = next(

@@ -15,13 +15,14 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import Message, Participant
-from proapp.services import cohort, register, reminding_facts
+from proapp.services import cohort, register, reminding_facts, versions
 from proapp.services.cohort import Attempt, Expected, Member, Scope
 from proapp.services.errors import NotFound
 from proapp.services.vault import Vault
 from proapp.study import follow_up
 from proapp.study.follow_up import Decision
 from proapp.study.model import Study
+from proapp.study.versions import numbered
 
 BY_HAND = {"letter": ("letter",), "task": ("phone", "visit", "sms", "email")}  # via → methods that do it
 
@@ -98,11 +99,13 @@ def explain(
         known_at=None if day >= today else known_at,
     )
     sent = messages(session, member.id)
+    study = versions.knowing(session, study, {one.protocol_version for one, _ in asked})
     about = []
     for one, is_next in asked:
-        timepoint = study.timepoints_by_code.get(one.timepoint)
+        version = numbered(study, one.protocol_version)
+        timepoint = version.timepoints_by_code.get(one.timepoint)
         if timepoint is not None and one.id in subjects:
-            decisions = follow_up.explain(study, timepoint, subjects[one.id], day=day, now=now, zone=zone)
+            decisions = follow_up.explain(version, timepoint, subjects[one.id], day=day, now=now, zone=zone)
             about.append(About(one, tuple(_steps(decisions, one, sent)), is_next))
     return Explained(member, day, today, known_at, tuple(about))
 

@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import AuditEvent, Participant
-from proapp.services import audit
+from proapp.services import audit, versions
 from proapp.services.audit import WORKER, Actor, Entry
 from proapp.services.messages import ELECTRONIC, insert_new, queued_entry
 from proapp.services.reminding_facts import Case, cases
@@ -28,6 +28,7 @@ from proapp.services.reminding_search import candidates, tried_today
 from proapp.services.vault import Vault
 from proapp.study.follow_up import Decision, decide
 from proapp.study.model import Study
+from proapp.study.versions import numbered
 
 PORTION = 200
 WAYS = (*ELECTRONIC, "letter")  # tasks and digests are worked out when somebody looks
@@ -177,6 +178,7 @@ def _decided(
     if not assessment_ids:
         return [], []
     found = cases(session, study=study, vault=vault, assessment_ids=assessment_ids)
+    study = versions.knowing(session, study, {case.version for case in found.values()})
     sent_today = tried_today(session, study=study, now=now, queued=True)
     lately: dict[int, int] = Counter()
     due: list[Due] = []
@@ -195,6 +197,7 @@ def _decided(
 
 
 def _wanted(case: Case, study: Study, now: datetime, just_queued: int, sent_today: int) -> list[Due]:
+    study = numbered(study, case.version)
     timepoint = study.timepoints_by_code.get(case.timepoint)
     if timepoint is None:  # of an earlier version
         return []

@@ -24,6 +24,7 @@ from proapp.db.models import (
     PatientRequest,
     ResponseSet,
 )
+from proapp.services import versions
 from proapp.services.messages import ELECTRONIC
 from proapp.services.vault import CannotOpen, Vault
 from proapp.study import events as history
@@ -32,6 +33,7 @@ from proapp.study.follow_up import Reach, Sent, Subject
 from proapp.study.model import Study
 from proapp.study.schedule import PlannedAssessment, plan
 from proapp.study.status import AssessmentFacts, ParticipantFacts
+from proapp.study.versions import numbered
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
 _CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.updated_at)
@@ -49,6 +51,7 @@ class Case:
     language: str
     timepoint: str
     subject: Subject
+    version: str  # the version of the study that it follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ def cases(
         return {}
     ids = sorted(set(assessment_ids))
     rows = session.execute(_rows().where(Assessment.id.in_(ids))).all()
+    study = versions.knowing(session, study, {row.protocol_version for row in rows})
     people = sorted({row.participant_id for row in rows})
     known = _Known(
         events=_events(session, people, known_at),
@@ -136,6 +140,7 @@ def _rows() -> Any:
             Assessment.late_until,
             Assessment.extension_until,
             Assessment.cancelled_reason,
+            Assessment.protocol_version,
             Participant.study_id,
             Participant.site_code,
             Participant.language,
@@ -243,7 +248,10 @@ def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
         remind_later_at=_wish_at(row, known),
         site_closed_on=sites[row.site_code].closed_on if row.site_code in sites else None,
     )
-    return Case(row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject)
+    return Case(
+        row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject,
+        row.protocol_version,
+    )  # fmt: skip
 
 
 def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> AssessmentFacts:
@@ -284,7 +292,7 @@ def _until(payload: Mapping[str, Any]) -> date | None:
 
 def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAssessment:
     """The window as the anchors known then gave it."""
-    for planned in plan(study, history.anchors(events)):
+    for planned in plan(numbered(study, row.protocol_version), history.anchors(events)):
         if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
             return planned
     return PlannedAssessment(row.timepoint, row.occurrence)

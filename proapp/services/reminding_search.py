@@ -42,6 +42,7 @@ from proapp.services.messages import ELECTRONIC
 from proapp.study.due_steps import DueStep, due_steps
 from proapp.study.model import Study
 from proapp.study.schedule import open_instant
+from proapp.study.versions import versions
 
 STOPS = ("death", "pro_stop", "trial_withdrawal")
 WISHES_KEPT, ONE_DAY = timedelta(days=15), timedelta(days=1)
@@ -57,7 +58,12 @@ def candidates(
     or cannot be reached. Whoever is left is decided about one by one. With `since` only what fell due after that
     moment is looked for, and wishes.
     """
-    steps = [_for_closing_date(step, study)._asdict() for step in due_steps(study, now=now, since=since)]
+    every = [
+        _for_closing_date(step, version)._asdict()
+        for version in versions(study)
+        for step in due_steps(version, now=now, since=since)
+    ]
+    steps = [step for number, step in enumerate(every) if step not in every[:number]]
     asked = {"steps": json.dumps(steps, default=str), "wished_since": now - WISHES_KEPT}
     query = _query(session.get_bind().dialect.name)
     return session.scalars(query, {**asked, "after": after, "portion": portion}).all()

@@ -15,6 +15,7 @@ from proapp.services.cohort import Attempt, Event, Expected, Member, Scope
 from proapp.study.follow_up import Reach, Subject, decide
 from proapp.study.model import Study
 from proapp.study.status import is_waiting, state
+from proapp.study.versions import numbered
 from proapp.study.worklist import Case, Fault, Task
 
 
@@ -134,6 +135,7 @@ def _task(assessment: Expected, found: Signals, *, study: Study, now: datetime) 
 def step_due(assessment: Expected, channel: str, *, study: Study, now: datetime) -> datetime | None:
     """When the newest step of the reminder plan for `channel` (task or digest) fell due, if one did and an answer is
     still waited for. These steps have no message, so they are worked out whenever somebody looks."""
+    study = numbered(study, assessment.protocol_version)
     timepoint = study.timepoints_by_code.get(assessment.timepoint)
     if timepoint is None or all(step.channel != channel for step in timepoint.reminders):
         return None
