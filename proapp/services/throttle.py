@@ -48,9 +48,9 @@ RULES: Mapping[Kind, Rule] = {
     "patient_pin": Rule(5, timedelta(minutes=15), timedelta(days=1), timedelta(days=30), 60, 600),
     "staff_password": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 30, 300, True),
     # 128 bits, and a PIN behind them: only tapping without end is slowed down.
-    "patient_link": Rule(20, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 60, 5000),
+    "patient_link": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 60, 5000),
     # The password of a gateway is long and random; this only keeps the noise of wrong ones down.
-    "receipt": Rule(20, timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1), 20, 5000),
+    "receipt": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 5000),
     # Reached with the right password only, so a stranger locks nobody out here.
     "staff_totp": Rule(5, timedelta(minutes=5), timedelta(hours=4), timedelta(days=7), 30, 200),
     "setup": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 300),
