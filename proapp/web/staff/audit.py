@@ -13,7 +13,8 @@ from proapp.services import audit_list
 from proapp.services.audit_list import Area, Event, Filters
 from proapp.web.guard import audience, staff
 from proapp.web.staff import blueprint
-from proapp.web.staff.audit_words import ACTOR_KINDS, GROUPS, SYSTEM_GROUPS, in_words, pieces
+from proapp.web.staff.audit_words import ACTOR_KINDS, GROUPS, SYSTEM_GROUPS, in_words
+from proapp.web.staff.presenters.details import pieces
 from proapp.web.staff.sentences import ROLE_NAMES
 from proapp.web.transactions import database, runtime
 

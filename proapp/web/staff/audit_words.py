@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from flask_babel import lazy_gettext as _
-
-from proapp.web.context import iso_local
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00", re.ASCII)
 
 ACTIONS: dict[str, Any] = {
     "answer.recorded": _("Answer recorded"),
@@ -112,35 +105,3 @@ ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system"
 def in_words(action: str) -> str:
     """The action as a person would say it; an action without words is shown as it is stored."""
     return str(ACTIONS.get(action, action))
-
-
-def pieces(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(name, value or "old → new") for each thing the event says; what stayed empty is left out."""
-    rest = {name: value for name, value in details.items() if name not in {"old", "new"}}
-    if "old" in details or "new" in details:
-        yield from _change(details.get("old"), details.get("new"))
-    for name, value in sorted(rest.items()):
-        if value not in (None, [], {}):
-            yield name, _plain(value)
-
-
-def _change(old: Any, new: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(old, Mapping) or isinstance(new, Mapping):
-        before, after = old or {}, new or {}
-        for name in sorted({*before, *after}):
-            if before.get(name) != after.get(name):
-                yield name, f"{_plain(before.get(name))} → {_plain(after.get(name))}"
-    else:
-        yield "", f"{_plain(old)} → {_plain(new)}"
-
-
-def _plain(value: Any) -> str:
-    if value in (None, "", [], {}):
-        return "–"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in sorted(value.items()))
-    if isinstance(value, list):
-        return ", ".join(_plain(inner) for inner in value)
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        return iso_local(datetime.fromisoformat(value))
-    return str(value)

@@ -134,6 +134,7 @@ def test_many_events_come_in_pages_and_the_filters_stay(people, runtime, trail, 
 
 def test_the_page_costs_the_same_number_of_statements_for_any_size(people, runtime, trail, clock, statements):
     browser, counts = people.staff("ivar"), []
+    browser.get("/staff/audit")  # the process has looked once which study is in force
     for many in (1, 300):
         with runtime.writing.begin() as session:
             entries = [Entry("contact.logged", "contact_attempt", number, {}) for number in range(many)]
@@ -141,7 +142,7 @@ def test_the_page_costs_the_same_number_of_statements_for_any_size(people, runti
         statements.clear()
         browser.get("/staff/audit")
         counts.append(len(statements))
-    assert counts[0] == counts[1] <= 3
+    assert counts[0] == counts[1] <= 5  # two of them: what the frame says of proposals and of the clock
 
 
 def test_the_other_sites_nurse_of_the_filter_list_is_not_named_to_an_investigator(people, trail):
