@@ -107,6 +107,7 @@ def _people(lives: list[Life], members: tuple[people.Member, ...], seed: int) ->
                 trajectory=Trajectory(rng, life.arm),
                 nurse=actors[life.site_code, "nurse"],
                 doctor=actors[life.site_code, "investigator"],
+                colleagues=actors,
             )
         )
     return crowd

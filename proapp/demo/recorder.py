@@ -18,6 +18,7 @@ from proapp.db.models import (
     AssessmentEvent,
     Contact,
     ContactAttempt,
+    FormerSite,
     MissedReason,
     Participant,
     ParticipantEvent,
@@ -57,6 +58,7 @@ class Person:
     trajectory: Trajectory
     nurse: Actor
     doctor: Actor
+    colleagues: Mapping[tuple[str, str], Actor] = field(default_factory=dict)  # by site and role
     id: int = 0
     code_id: int = 0
     sheets: int = 0
@@ -161,7 +163,28 @@ class Recorder:
         entries = [self._event(person, step)]
         if step.type in ACCESS_ENDS:
             entries.append(self._revoke(person, step.type, step.at))
+        if step.type == "language_change":
+            entries.append(self._changed(person, "language", str(step.payload["to"])))
+        if step.type == "site_transfer":
+            entries += [self._changed(person, "site_code", str(step.payload["to"])), self._left(person, step)]
         self._tell(person, [*entries, *self._replan(person, step.at)], person.nurse, step.at)
+        if step.type == "site_transfer":
+            person.life.site_code = str(step.payload["to"])
+            person.nurse, person.doctor = (
+                person.colleagues[person.life.site_code, role] for role in ("nurse", "investigator")
+            )
+
+    def _changed(self, person: Person, name: str, value: str) -> Entry:
+        old = person.life.language if name == "language" else person.life.site_code
+        self.rows.change(Participant, person.id, **{name: value})
+        if name == "language":
+            person.life.language = value
+        return Entry("participant.changed", "participant", person.id, {"old": {name: old}, "new": {name: value}})
+
+    def _left(self, person: Person, step: steps.Happened) -> Entry:
+        period = {"site_code": person.life.site_code, "from_on": person.life.consent_on, "until_on": step.on}
+        id_ = self.rows.add(FormerSite, participant_id=person.id, **period)
+        return Entry("former_site.recorded", "former_site", id_, {"new": period})
 
     def _event(self, person: Person, step: steps.Happened) -> Entry:
         old = next((event.id for event in reversed(person.events) if event.type == step.type), None)
@@ -182,7 +205,7 @@ class Recorder:
             recorded_by_id=person.nurse.id,
         )
         arm = step.payload.get("arm")
-        person.events.append(Event(id_, step.type, step.on, step.at, supersedes, arm))
+        person.events.append(Event(id_, step.type, step.on, step.at, supersedes, arm, dict(step.payload)))
         return Entry("event.recorded", "participant_event", id_, {**values, "supersedes": supersedes}, step.reason)
 
     def _replan(self, person: Person, at: datetime) -> list[Entry]:

@@ -230,7 +230,7 @@ class Story:
 
     # --- what happens to the participant ----------------------------------------------------------------------------
 
-    def happen(self, type: str, day: date, *, recorded: date | None = None, **payload: str) -> None:
+    def happen(self, type: str, day: date, *, recorded: date | None = None, **payload: str | None) -> None:
         """An event; a stop ends the story's answers from that day on."""
         at = self.office(recorded or day)
         if self.add(Happened(at=at, type=type, on=day, payload=payload)) and type in (

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 
-from proapp.demo import tales_closed, tales_open, tales_people
+from proapp.demo import tales_closed, tales_moves, tales_open, tales_people
 from proapp.demo.steps import Life
 from proapp.demo.story import Story
 from proapp.demo.telling import Tale, days
@@ -16,7 +16,7 @@ from proapp.study.schedule import add_months
 SITES = ("UME", "UME", "UME", "GOT", "GOT", "GOT", "KAR", "KAR", "KAR", "KAR", "LIN", "LIN", "LUN", "LUN", "UPP", "UPP")
 YEARS = 5
 # In this order: where few participants are asked for, only the first are told.
-TALES: dict[str, Tale] = {**tales_open.TALES, **tales_people.TALES, **tales_closed.TALES}
+TALES: dict[str, Tale] = {**tales_open.TALES, **tales_people.TALES, **tales_closed.TALES, **tales_moves.TALES}
 
 
 def lives(study: Study, today: date, *, participants: int, seed: int) -> Iterator[Life]:
