@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 
 from proapp.study.load import BRECLIM2
 
@@ -49,3 +50,24 @@ def test_telephone_numbers_belong_to_nobody(breclim2):
     for site in breclim2.sites:
         digits = re.sub(r"[ ]", "", site.phone)
         assert re.fullmatch(FICTIONAL.replace("-?", "-"), digits), site.phone
+
+
+def test_the_patient_is_reminded_first_then_the_nurse_rings_then_the_investigator_hears(breclim2):
+    for timepoint in breclim2.timepoints[1:]:
+        steps = [(reminder.channel, reminder.relative_to) for reminder in timepoint.reminders]
+        assert [channel for channel, _ in steps] == ["message", "message", "task", "digest", "message"]
+        assert steps[-1] == ("message", "closes")
+    assert [reminder.key for reminder in breclim2.timepoint("m03").reminders] == [
+        "opens+0",
+        "target+3",
+        "target+10",
+        "closes-8",
+        "closes-7",
+    ]
+
+
+def test_messages_go_when_the_clinic_answers_its_telephone(breclim2):
+    policy = breclim2.follow_up
+    assert policy.weekdays == ("mon", "tue", "wed", "thu", "fri")
+    assert not policy.public_holidays
+    assert [policy.is_quiet(time(hour)) for hour in (7, 8, 10, 19, 20, 0)] == [True, False, False, False, True, True]
