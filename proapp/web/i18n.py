@@ -16,6 +16,7 @@ from proapp.web.transactions import runtime
 
 LANGUAGES = ("sv", "en")
 CHOSEN = "language"
+INSTEAD_OF = "stored_language"  # the one that was stored about the patient when another was chosen
 
 
 class MissingCatalogue(Exception):
@@ -95,9 +96,26 @@ def select_language() -> Locale:
     return _locale(_chosen(_offered(runtime().study.languages)))
 
 
+def choose(code: str) -> None:
+    """What the person chose here, until staff record another language for a patient who is signed in."""
+    session[CHOSEN] = code
+    who = find_patient() if request.cookies.get(PATIENT_COOKIE) else None
+    session.pop(INSTEAD_OF, None)
+    if who is not None:
+        session[INSTEAD_OF] = who.language
+
+
+def _overruled() -> bool:
+    before = session.get(INSTEAD_OF)
+    if before is None or not request.cookies.get(PATIENT_COOKIE):
+        return False
+    who = find_patient()
+    return who is not None and who.language != before
+
+
 def _chosen(offered: tuple[str, ...]) -> str:
     chosen = session.get(CHOSEN)
-    if chosen in offered:
+    if chosen in offered and not _overruled():
         return str(chosen)
     who = None
     if request.path.startswith("/staff"):

@@ -16,7 +16,7 @@ from proapp.services.health import Health
 from proapp.services.sessions import AT_THE_PIN
 from proapp.version import __version__
 from proapp.web.guard import audience, find_patient
-from proapp.web.i18n import CHOSEN, LANGUAGES
+from proapp.web.i18n import LANGUAGES, choose
 from proapp.web.patient.devices import known_device
 from proapp.web.transactions import database, now, runtime
 
@@ -40,7 +40,7 @@ def start() -> Any:
 def language() -> Any:
     chosen = request.form.get("language", "")
     if chosen in LANGUAGES and chosen in runtime().study.languages:
-        session[CHOSEN] = chosen
+        choose(chosen)
         session.permanent = True
     return redirect(safe_next(request.form.get("next", "")), code=303)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 from flask_babel import ngettext
 
@@ -16,7 +16,7 @@ from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
-from proapp.web.i18n import CHOSEN, language
+from proapp.web.i18n import choose, language
 from proapp.web.patient import blueprint, home, presenters
 from proapp.web.patient.frame import question_page
 from proapp.web.transactions import connection, database, now, runtime
@@ -237,7 +237,7 @@ def _save(sitting: Sitting, step: Step, given: Given | None, raw: str | None) ->
 def _onwards(sitting: Sitting, step: Step, act: str, new_language: str) -> str:
     if new_language:
         if new_language in runtime().study.languages:
-            session[CHOSEN] = new_language
+            choose(new_language)
         return presenters.address_of(sitting, step, back_to_review=_from_review())
     if act == "clear":
         flash(_("Your answer is cleared."))

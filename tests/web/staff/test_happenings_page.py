@@ -216,6 +216,17 @@ def test_another_language_holds_on_the_patients_next_page(berit, runtime, people
     assert "Nothing was changed." in berit.follow().get_data(as_text=True)
 
 
+def test_another_language_also_overrules_what_was_chosen_on_the_phone_before(berit, people, anna):
+    phone = people.patient(anna)
+    phone.get("/home")
+    phone.post("/language", {"language": "sv", "next": "/home"})
+    assert '<html lang="sv"' in phone.get("/home").get_data(as_text=True)
+    berit.post(f"{EVENTS}/language_change", {"language": "en"})
+    assert '<html lang="en"' in phone.get("/home").get_data(as_text=True)
+    phone.post("/language", {"language": "sv", "next": "/home"})
+    assert '<html lang="sv"' in phone.get("/home").get_data(as_text=True)
+
+
 # --- transfer -------------------------------------------------------------------------------------------------------
 
 
