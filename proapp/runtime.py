@@ -23,7 +23,7 @@ from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.model import Instrument
 from proapp.instruments.problems import DefinitionError, Problem
 from proapp.services import versions
-from proapp.services.installation import require_kind
+from proapp.services.installation import require_kind, require_study
 from proapp.services.vault import Vault
 from proapp.study.load import load_study
 from proapp.study.model import Study
@@ -110,7 +110,7 @@ def build_runtime(
         _require_served(study, settings)
     engine = make_engine(settings.database_url)
     if check_database:
-        _check(engine, settings)
+        _check(engine, settings, study if serving and not settings.demo else None)
     runtime = Runtime(
         settings=settings,
         study=study,
@@ -122,12 +122,14 @@ def build_runtime(
     return refreshed(runtime) if check_database else runtime
 
 
-def _check(engine: Engine, settings: Settings) -> None:
+def _check(engine: Engine, settings: Settings, served: Study | None) -> None:
     try:
         require_durable(engine)
         require_head(engine)
         with reading_sessions(engine)() as session:
             require_kind(session, demo=settings.demo)
+            if served is not None:
+                require_study(session, served)
     except BaseException:
         engine.dispose()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from sqlalchemy import func, select
 
 from proapp.cli import main
 from proapp.db.migrate import current_revision, head_revision
-from proapp.db.models import AuditEvent, StudyVersion
+from proapp.db.models import AuditEvent, Participant, StudyVersion
+from proapp.runtime import SHIPPED_STUDY
 from proapp.services import installation
 
 
@@ -69,3 +71,22 @@ def test_a_revision_nobody_knows_is_refused_in_a_sentence(db: Callable[..., Any]
     assert refused.exit_code == 1
     assert "4711" in refused.output
     assert "Traceback" not in refused.output
+
+
+def test_another_study_file_is_an_amendment_once_somebody_takes_part(
+    runtime: Any, db: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    assert db("upgrade").exit_code == 0
+    other = tmp_path / "study.toml"
+    text = SHIPPED_STUDY.read_text(encoding="utf-8")
+    other.write_text(text.replace('number = "example 1"', 'number = "2"'), encoding="utf-8")
+    monkeypatch.setenv("PROAPP_STUDY", str(other))
+    assert db("upgrade").exit_code == 0, "nobody takes part yet"
+    other.write_text(text.replace('number = "example 1"', 'number = "3"'), encoding="utf-8")
+    with runtime.writing.begin() as session:
+        session.add(Participant(study_id="UME-001", site_code="UME", language="sv", enrolled_at=runtime.clock()))
+    refused = db("upgrade")
+    assert refused.exit_code == 1
+    assert "approved by a second person" in refused.output
+    with runtime.reading() as session:
+        assert session.scalars(select(StudyVersion.number).order_by(StudyVersion.id)).all() == ["example 1", "2"]

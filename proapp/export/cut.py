@@ -12,6 +12,7 @@ from proapp.instruments.model import Instrument, Wording
 from proapp.services.cohort import Expected
 from proapp.study.model import Study
 from proapp.study.schedule import close_instant
+from proapp.study.versions import numbered
 
 NOT_VALIDATED = "not validated, not an EORTC instrument"
 
@@ -48,7 +49,8 @@ class Cut:
 
     def instruments_of(self, assessment: Expected) -> tuple[Instrument, ...]:
         """What was, or is to be, asked: the packs pinned when it was started, else those of the time point."""
-        timepoint = self.study.timepoints_by_code.get(assessment.timepoint)
+        version = numbered(self.study, assessment.protocol_version)
+        timepoint = version.timepoints_by_code.get(assessment.timepoint)
         planned = timepoint.instruments if timepoint else ()
         codes = planned if assessment.primary is None else _pinned(planned, assessment.primary.packs)
         missing = [code for code in codes if code not in self.instruments]

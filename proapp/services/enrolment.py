@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, Participant, ResponseSet
-from proapp.services import audit, contact_check, contacts, planning, register
+from proapp.services import audit, contact_check, contacts, planning, register, versions
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
 from proapp.services.event_corrections import correct_randomization as correct_randomization
@@ -28,7 +28,8 @@ from proapp.services.plan_changes import Move as Move
 from proapp.services.vault import Vault
 from proapp.study.events import Event, standing
 from proapp.study.model import Site, Study
-from proapp.study.schedule import Anchors, PlannedAssessment, is_clamped, plan
+from proapp.study.schedule import Anchors, PlannedAssessment, is_clamped
+from proapp.study.versions import chain, plan_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,20 +252,23 @@ def check_randomization(
     _check_randomization(session, study, participant, arm, randomized_on, randomized_time, reason, now)
     consent = standing(planning.load_events(session, participant.id)).get("pro_consent")
     today = register.today_at(study, participant.site_code, now)
-    return preview(study, consent.effective_on if consent else None, randomized_on, arm, today=today)
+    study, consent_on = versions.current(session, study), consent.effective_on if consent else None
+    return preview(study, consent_on, randomized_on, arm, today=today, site=participant.site_code)
 
 
 def preview(
-    study: Study, consent_on: date | None, randomized_on: date, arm: str | None, *, today: date
+    study: Study, consent_on: date | None, randomized_on: date, arm: str | None, *, today: date, site: str = ""
 ) -> tuple[Window, ...]:
-    """Every assessment as it would be planned, in the study's order. Pure."""
+    """Every assessment as it would be planned at `site`, in the study's order. Pure."""
     return tuple(
         Window(
             planned,
-            clamped=planned.anchor_on is not None and is_clamped(study.timepoint(planned.timepoint), planned.anchor_on),
+            clamped=planned.anchor_on is not None
+            and is_clamped(version.timepoint(planned.timepoint), planned.anchor_on),
             over=planned.late_until is not None and planned.late_until < today,
         )
-        for planned in plan(study, Anchors(consent_on, randomized_on, arm))
+        for planned, version, cancelled in plan_in_force(chain(study, site), Anchors(consent_on, randomized_on, arm))
+        if cancelled is None
     )
 
 

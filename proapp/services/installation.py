@@ -41,9 +41,26 @@ def require_kind(session: Session, *, demo: bool) -> None:
         )
 
 
+def require_study(session: Session, study: Study) -> None:
+    """Raise UnsafeDatabase for a study file that this database does not know, if it knows any."""
+    known = set(session.scalars(select(StudyVersion.content_hash)))
+    if known and study.content_hash not in known:
+        raise UnsafeDatabase(
+            f"This study file (version {study.number}) is not one that this database works by. A new version is "
+            "proposed on the study page and approved by a second person (docs/amendments.md); until then PROAPP_STUDY "
+            "names the file as it was."
+        )
+
+
 def record_study(session: Session, study: Study, text: str, *, now: datetime) -> bool:
-    """Keep the text of the study file in force; the same file twice is one row. Returns whether it was new."""
+    """Keep the text of the study file in force; the same file twice is one row. Returns whether it was new.
+
+    Raises UnsafeDatabase where there are participants already who follow another file: that is an amendment, which two
+    people make.
+    """
     if session.scalar(select(StudyVersion.id).where(StudyVersion.content_hash == study.content_hash)) is None:
+        if session.scalar(select(func.count()).select_from(Participant)):
+            require_study(session, study)
         session.add(StudyVersion(number=study.number, content_hash=study.content_hash, text=text, recorded_at=now))
         session.flush()
         return True

@@ -22,6 +22,7 @@ from proapp.services.cohort import Expected, Member
 from proapp.services.errors import NotFound
 from proapp.study.model import Study
 from proapp.study.status import State
+from proapp.study.versions import numbered
 
 HISTORY_PAGE = 50
 NEVER_SHOWN = ("event_taken_back", "opened_by_mistake")  # no column for what nobody is, or was, to answer
@@ -150,7 +151,7 @@ def scores(
     codes = _codes(session, submitted)
     found: dict[int, dict[str, tuple[Score, ...]]] = {}
     for set_id, assessment in submitted.items():
-        timepoint = study.timepoints_by_code.get(assessment.timepoint)
+        timepoint = numbered(study, assessment.protocol_version).timepoints_by_code.get(assessment.timepoint)
         wanted = timepoint.instruments if timepoint else tuple(assessment.sets[0].packs)
         found[assessment.id] = {
             code: score(instruments[code], codes.get((set_id, code), {})) for code in wanted if code in instruments

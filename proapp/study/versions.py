@@ -48,6 +48,12 @@ class Amended(Study):
         return self._versions
 
     @property
+    def instruments(self) -> tuple[str, ...]:
+        """Of every version: answers to a questionnaire that is no longer asked are scored and exported all the same."""
+        named = (code for version in reversed(self._versions) for code in version.instruments)
+        return tuple(dict.fromkeys(named))
+
+    @property
     def chains(self) -> Mapping[str, Chain]:
         return self._chains
 

@@ -143,6 +143,12 @@ def test_a_time_point_that_is_gone_is_still_known_where_it_stood():
     assert chain(study, "UME")[-1].study.timepoints_by_code.keys() == {"baseline", "m06", "op1", "extra"}
 
 
+def test_a_questionnaire_that_is_no_longer_asked_is_still_one_of_the_study():
+    new = parse(SMALL, NUMBER, ('["c30", "br23"]', '["c30"]'))
+    study = combine(OLD, [Activation("UME", date(2026, 2, 1), new)])
+    assert (new.instruments, study.instruments) == (("c30",), ("c30", "br23"))
+
+
 def test_a_site_that_only_the_new_version_has_works_by_that_from_the_start():
     two = SMALL.replace(
         "[[arms]]",

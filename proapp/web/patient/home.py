@@ -12,9 +12,10 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from icalendar import Alarm, Calendar, Event
 
-from proapp.services import cohort, patient_wishes
+from proapp.services import cohort, patient_wishes, versions
 from proapp.services.answering import Receipt
 from proapp.services.cohort import Expected, Member
+from proapp.study.model import TimePoint
 from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
 from proapp.web import context
 from proapp.web.guard import audience, patient
@@ -169,8 +170,8 @@ def _closing_first(one: Expected) -> tuple[bool, date, int]:
 
 
 def _card(one: Expected, later: datetime | None) -> Card:
-    study, instruments = runtime().study, runtime().instruments
-    packs = [instruments[code] for code in study.timepoint(one.timepoint).instruments]
+    instruments = runtime().instruments
+    packs = [instruments[code] for code in _timepoint(one).instruments if code in instruments]
     minutes = max(1, round(sum(pack.minutes for pack in packs)))
     own = next((s for s in one.sets if s.submitted_at is None), None)
     done, total = own.answered_items if own else 0, sum(len(pack.items) for pack in packs)
@@ -200,7 +201,12 @@ def _until(one: Expected) -> str:
 
 
 def _label(one: Expected) -> str:
-    return context.in_language(runtime().study.timepoint(one.timepoint).label)
+    return context.in_language(_timepoint(one).label)
+
+
+def _timepoint(one: Expected) -> TimePoint:
+    """As the version has it that the assessment follows."""
+    return versions.named(database(), runtime().study, one.protocol_version).timepoint(one.timepoint)
 
 
 def _own_set(one: Expected) -> Any:
