@@ -20,8 +20,8 @@ from proapp.web.staff.presenters import delivery, timeline, words
 from proapp.web.staff.presenters.words import Background
 
 WAITS: Mapping[str, Any] = {
-    "later": lazy_gettext("Planned."),
-    "not_open": lazy_gettext("Planned; the window is not open yet."),
+    "later": "",
+    "not_open": lazy_gettext("The window is not open yet."),
     "anchor_unknown": lazy_gettext("No date yet: the day it counts from is not known."),
     "quiet_hours": lazy_gettext("Waits for the end of the quiet hours."),
     "not_a_sending_day": lazy_gettext("Waits: no messages go out on that day."),
@@ -147,7 +147,7 @@ def _due(decision: Decision, found: Explained) -> str:
 
 def _waits(decision: Decision, zone: ZoneInfo) -> str:
     said, until = str(WAITS.get(decision.reason, decision.reason)), decision.params.get("until")
-    if not isinstance(until, datetime) or until == decision.due_at:
+    if not said or not isinstance(until, datetime) or until == decision.due_at:
         return said
     return gettext("%(why)s Goes at the earliest %(when)s.", why=said, when=delivery.when(until, zone))
 
