@@ -64,6 +64,11 @@ NOT: Mapping[str, Any] = {
     "study_closed": lazy_gettext("the study is closed"),
     "site_closed": lazy_gettext("the site is closed"),
     "no_sending_day": lazy_gettext("the window has no day on which messages go out"),
+    # What it waited for outlasts its use.
+    "not_a_sending_day": lazy_gettext("no messages go out on the days that are left"),
+    "quiet_hours": lazy_gettext("only quiet hours are left"),
+    "cap_participant": lazy_gettext("the participant has had as many messages as go out in a day"),
+    "cap_study": lazy_gettext("the study's limit of messages for the day is reached"),
     "another_wish": lazy_gettext("the participant asked for another time"),
     "not_in_policy": lazy_gettext("the reminder plan no longer has this step"),
     "contact_changed": lazy_gettext("the contact details were changed"),
