@@ -7,6 +7,7 @@ from typing import cast
 
 from proapp.config import Settings
 from proapp.gateway_settings import GatewaySettings
+from proapp.gateways.bounded import BoundedGateway
 from proapp.gateways.elks46 import Elks46Gateway
 from proapp.gateways.http import HttpGateway
 from proapp.gateways.log import LogGateway
@@ -17,7 +18,8 @@ from proapp.gateways.smtp import Security, SmtpGateway
 def build(settings: Settings) -> Mapping[str, Gateway]:
     """{"sms": …, "email": …}; the settings were checked when they were read, so nothing can be missing here."""
     given = settings.gateways
-    return {"sms": _one(given.sms, settings), "email": _one(given.email, settings)}
+    chosen = {"sms": given.sms, "email": given.email}
+    return {channel: BoundedGateway(_one(name, settings)) for channel, name in chosen.items()}
 
 
 def _one(name: str, settings: Settings) -> Gateway:

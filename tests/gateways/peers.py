@@ -58,3 +58,33 @@ def free_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@contextmanager
+def trickling(line: bytes, every: float = 0.05) -> Iterator[int]:
+    """A server that never stops to answer and never comes to the end: `line` without end, a byte at a time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        try:
+            peer, _ = listener.accept()
+        except OSError:
+            return
+        with peer:
+            number = 0
+            while not done.wait(every):
+                try:
+                    peer.sendall(line[number % len(line) :][:1])
+                except OSError:
+                    return
+                number += 1
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        done.set()
+        listener.close()
+        thread.join(5)

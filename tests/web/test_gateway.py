@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import threading
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +20,7 @@ from proapp import logs
 from proapp.db.models import Contact, DeliveryReceipt, Message, SignInAttempt
 from proapp.gateway_settings import GatewaySettings
 from proapp.services import outbox
+from proapp.services.audit_review import faults
 
 USER, PASSWORD = "receipts", "r0s1t2-long-and-random-0123456789"
 MOBILE = "+46701740605"
@@ -108,6 +111,24 @@ def test_in_any_order_what_was_delivered_stays_delivered(runtime, message, elks,
             hand_over(runtime, message)
         assert elks("s1", status).status_code == 204
     assert known(runtime, message) == ("delivered", 3)
+
+
+def test_twenty_reports_at_the_same_moment_are_kept_once_each(runtime, message, elks):
+    hand_over(runtime, message)
+    together = threading.Barrier(20)
+
+    def report(number: int) -> int:
+        together.wait(10)
+        return elks("s1", ("delivered", "failed")[number % 2]).status_code
+
+    with ThreadPoolExecutor(20) as crowd:
+        answers = list(crowd.map(report, range(20)))
+    assert set(answers) <= {204, 503}  # a database that is busy says so, and the gateway comes again
+    assert elks("s1", "delivered").status_code == 204
+    assert elks("s1", "failed").status_code == 204
+    assert known(runtime, message) == ("delivered", 2)
+    with runtime.reading() as session:
+        assert list(faults(session)) == []
 
 
 def test_a_failure_is_seen_where_the_contact_is(runtime, message, elks):
