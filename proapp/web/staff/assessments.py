@@ -48,7 +48,7 @@ def extend(assessment_id: int) -> Response:
     if blocked or offer is None:
         flash(sentence(Refused(blocked or "too_late")), "problem")
         return _back(assessment)
-    form = ExtensionForm(data={"until": assessment.facts.extension_until or min(offer.latest, today() + USUAL)})
+    form = ExtensionForm(data={"until": assessment.facts.extension_until or min(offer.latest, offer.earliest + USUAL)})
     if form.validate_on_submit():
         try:
             extension.extend(
