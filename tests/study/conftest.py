@@ -6,11 +6,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.model import Instrument
 from proapp.study.load import BRECLIM2, load_study
 from proapp.study.model import Study
+
+# What is generated here is about right and wrong; how long it takes says how busy the machine is.
+settings.register_profile("study", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("study")
 
 SMALL = """
 code = "SMALL"

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proapp.study.follow_up import Reach, Sent, Subject, decide, explain, recheck
@@ -161,7 +161,7 @@ def run(study, reminders, history):
     return log
 
 
-SLOW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=80)
 
 
 @SLOW
@@ -268,7 +268,7 @@ def test_a_row_stays_a_row(small, said, reminders, history, data):
 
 
 @pytest.mark.skipif(not hasattr(clock, "tzset"), reason="the server's time zone can only be changed where tzset exists")
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(said=policies(), reminders=plans(), history=histories())
 def test_the_servers_time_zone_does_not_matter(small, said, reminders, history):
     study = small.model_copy(update={"follow_up": said})
