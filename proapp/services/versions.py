@@ -3,7 +3,7 @@
 The file a process was started with is the first version; what was approved since lies in study_version and
 site_activation. A process learns of it here: one short statement says whether anything is new, and a text is read and
 parsed only once. Nothing has to be told to anybody, and no process can write by a version that is out of date, because
-whoever writes a plan asks in the same transaction (docs/decisions/0006-versions-in-the-database.md).
+whoever writes a plan asks in the same transaction (docs/decisions/0007-versions-in-the-database.md).
 """
 
 from __future__ import annotations
