@@ -66,7 +66,7 @@ def _dry_run(runtime: Runtime, now: datetime, as_of: datetime) -> bool:
 
 def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> bool:
     from proapp.amending import keep_up
-    from proapp.delivery import composers, deliver_once, queue_due, worker_name
+    from proapp.delivery import composers, deliver_once, queue_digests, queue_due, worker_name
     from proapp.gateways.build import build
     from proapp.services.message_list import told_since
     from proapp.services.sweep import note_run
@@ -79,6 +79,7 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
     if as_of == now:
         for _ in queue_due(runtime, now=now):
             pass
+        queue_digests(runtime, now=now)
         gateways, worker = build(runtime.settings), worker_name()
         while not queue_only and deliver_once(runtime, gateways, worker=worker, composers=composers(runtime)):
             pass

@@ -25,6 +25,7 @@ FAILING_LATE = timedelta(hours=1)  # a message that was refused for so long is m
 SILENCE = timedelta(hours=48)
 RECENT = timedelta(hours=24)
 RATE_OVER = timedelta(days=7)
+ADDRESS_FAULTS = ("recipient_refused", "address_not_supported", "undeliverable", "no_contact")  # not the system's
 WORKER = "worker:"  # a worker's sign of life: Installation worker:<name> holds the moment it last looked
 
 
@@ -32,7 +33,11 @@ WORKER = "worker:"  # a worker's sign of life: Installation worker:<name> holds 
 class Health:
     """`states` counts messages by state; `oldest_waiting` is since when the first of those that may go now has waited,
     `oldest_retried` since when the first of those that a gateway refused is in the queue. `due` and `handed_over` are
-    of the last 48 hours, `failed` of the last 24; `left` and `arrived` of the last 7 days."""
+    of the last 48 hours, and `oldest_unsent` is when the first of these that waits, or was given up, was due; `failed`
+    is of the last 24 hours, `left` and `arrived` of the last 7 days.
+
+    A message that failed because its address is wrong says nothing about the system: it is not in `due`, nor unsent.
+    """
 
     now: datetime
     last_tick: datetime | None
@@ -41,6 +46,7 @@ class Health:
     states: Mapping[str, int]
     oldest_waiting: datetime | None
     oldest_retried: datetime | None
+    oldest_unsent: datetime | None
     last_handed_over: datetime | None
     due: int
     handed_over: int
@@ -55,15 +61,9 @@ class Health:
             ("tick_late", _older(self.last_tick or self.installed_at, TICK_LATE, self.now)),
             ("queue_late", _older(self.oldest_waiting, QUEUE_LATE, self.now)),
             ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
-            ("nothing_sent", self.due > 0 and self.handed_over == 0 and self._due_for_long),
+            ("nothing_sent", self.handed_over == 0 and _older(self.oldest_unsent, FAILING_LATE, self.now)),
         ]
         return tuple(name for name, is_so in found if is_so)
-
-    @property
-    def _due_for_long(self) -> bool:
-        """Something that is due waits, or was given up: not merely the first message of a new trial on its way."""
-        waits = _older(self.oldest_waiting, QUEUE_LATE, self.now)
-        return waits or _older(self.oldest_retried, FAILING_LATE, self.now) or self.failed > 0
 
     @property
     def delivery_rate(self) -> float | None:
@@ -88,6 +88,7 @@ def health(session: Session, *, now: datetime) -> Health:
         states={row.state: int(row.number) for row in rows},
         oldest_waiting=_first(row.waiting for row in rows),
         oldest_retried=_first(row.retried for row in rows),
+        oldest_unsent=_first(row.unsent for row in rows),
         last_handed_over=max((row.handed_over_at for row in rows if row.handed_over_at), default=None),
         due=sum(int(row.due) for row in rows),
         handed_over=sum(int(row.handed_over) for row in rows),
@@ -121,16 +122,20 @@ def _messages(now: datetime) -> Any:
     """Everything about the outbox, by state, in one pass. Letters are left out: they leave by hand."""
     waits, was_tried = Message.state == "queued", Message.attempts > 0
     since_silence = Message.due_at >= now - SILENCE
+    unsent = (waits & (was_tried | (Message.next_try_at <= now))) | (Message.state == "failed")
+    lately = (Message.state == "failed") & (Message.settled_at >= now - RECENT)
+    is_ours = (Message.state != "failed") | func.coalesce(Message.state_reason, "").not_in(ADDRESS_FAULTS)
     return (
         select(
             Message.state,
             func.count().label("number"),
             func.min(case((waits & ~was_tried & (Message.next_try_at <= now), Message.next_try_at))).label("waiting"),
             func.min(case((waits & was_tried, Message.queued_at))).label("retried"),
+            func.min(case((unsent & is_ours & since_silence, Message.due_at))).label("unsent"),
             func.max(Message.handed_over_at).label("handed_over_at"),
-            _number((Message.state != "cancelled") & since_silence & (Message.due_at <= now)).label("due"),
+            _number((Message.state != "cancelled") & is_ours & since_silence & (Message.due_at <= now)).label("due"),
             _number(Message.handed_over_at >= now - SILENCE).label("handed_over"),
-            _number((Message.state == "failed") & (Message.settled_at >= now - RECENT)).label("failed"),
+            _number(lately).label("failed"),
             _number(
                 Message.state.in_(("sent", "delivered", "failed"))
                 & (Message.handed_over_at.is_not(None))

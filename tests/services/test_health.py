@@ -96,11 +96,13 @@ def test_a_gateway_that_refuses_for_long_is_told_with_its_reasons(runtime: Any, 
 
 def test_messages_due_and_nothing_sent_for_two_days(runtime: Any, add: Any) -> None:
     add("sent", due=3 * DAY, handed_over_at=3 * DAY)
-    add("failed", due=20 * HOUR, settled_at=19 * HOUR)
+    add("failed", due=20 * HOUR, settled_at=19 * HOUR, state_reason="recipient_refused")
+    assert found(runtime).troubles == ()  # one wrong number is no silence of the system
+    add("failed", due=20 * HOUR, settled_at=19 * HOUR, state_reason="too_late")
     add("cancelled", due=20 * HOUR, settled_at=19 * HOUR)
     now = found(runtime)
     assert now.troubles == ("nothing_sent",)
-    assert (now.due, now.handed_over, now.failed) == (1, 0, 1)
+    assert (now.due, now.handed_over, now.failed, now.oldest_unsent) == (1, 0, 2, START - 20 * HOUR)
     add("sent", due=20 * HOUR, handed_over_at=20 * HOUR)
     assert found(runtime).troubles == ()
 

@@ -42,6 +42,7 @@ class RowView:
     time_left: str
     channel: str
     channel_warning: str
+    reminders: str  # where they are explained; empty for those who may not read it
     last_contact: str
     last_outcome: str
     also: str
@@ -65,6 +66,7 @@ TONES = {
     "stop_to_confirm": "asked",
     "reason_needed": "missed",
 }
+REMINDERS = "staff.participant_follow_up"
 Kept = Mapping[str, str | None]  # the filter of the list, which the pages of the actions lead back to
 
 
@@ -85,6 +87,7 @@ def row(found: Row, on: Background, kept: Kept | None = None) -> RowView:
         time_left=time_left(item.days_left),
         channel=str(words.METHODS[member.channel]) if member.channel else gettext("No contact details"),
         channel_warning=channel_warning(member, on),
+        reminders=url_for(REMINDERS, study_id=member.study_id) if may_open(REMINDERS) else "",
         last_contact=_last_contact(found, on.study) if last else "",
         last_outcome=str(words.OUTCOMES.get(last.outcome, last.outcome)) if last else "",
         also=" ".join(_also(found, on)),
