@@ -12,7 +12,6 @@ from proapp.study.model import Reminder, ReminderBase, Study, TimePoint
 from proapp.study.steps import ONE_DAY, is_allowed, is_sending_day, local_instant, messages
 
 Reached = Literal["electronically", "by_letter", "all"]
-LONGEST_LETTER = 31  # days after which nobody prints a letter that was missed
 
 
 class DueStep(NamedTuple):
@@ -68,7 +67,7 @@ def _of_step(
             yield DueStep(*about, first - counted, last - counted, "electronically")
     if reminder.channel in ("message", "letter"):
         at = reminder.at if reminder.channel == "letter" and reminder.at else time()
-        span = _days(zones, at, now, since, timedelta(days=LONGEST_LETTER))
+        span = _days(zones, at, now, since, useful)
         if span:
             first, last = _nominal(study, *span, "letter")
             yield DueStep(
