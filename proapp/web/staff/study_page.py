@@ -67,6 +67,7 @@ def _timepoint(one: TimePoint) -> dict[str, object]:
         "after_days": one.after_days,
         "grace_days": one.grace_days,
         "is_baseline": one.kind == "baseline",
+        "kind": one.kind,
         "arms": one.arms,
         "instruments": [_wording(code).title for code in one.instruments],
     }

@@ -385,3 +385,10 @@ def test_a_stranger_finds_none_of_these_pages(people, runtime, anna):
         assert charlie.get(path).status_code == 404, path
         assert charlie.post(path, {"reason": "x"}).status_code == 404, path
     assert charlie.post(f"{EVENTS}/{event}/end-pause").status_code == 404
+
+
+def test_the_study_page_says_how_such_time_points_come_about(berit):
+    berit.get("/staff/study")
+    assert "30 days after surgery" in berit.text
+    assert "each time it happens" in berit.text
+    assert "Opened by staff, outside the plan" in berit.text
