@@ -14,11 +14,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import psycopg
 import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from werkzeug.routing import Rule
 
 import proapp
 from proapp.config import Settings
@@ -28,6 +33,7 @@ from proapp.db.prepared import Prepared
 from proapp.db.session import make_engine
 from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.runtime import SHIPPED_STUDY, Runtime
+from proapp.services import vault
 from proapp.services.vault import Vault
 from proapp.study.load import load_study
 
@@ -119,9 +125,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{path}"
         return
     template = request.getfixturevalue("postgresql_template")
-    name = used_databases.pop() if used_databases else f"test_{uuid.uuid4().hex[:12]}"
-    with administration() as connection:
-        if not connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
+    name = used_databases.pop() if used_databases else ""
+    if not name:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        with administration() as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     yield database_url_of(name)
     if request.node.get_closest_marker("alters_database") is None:
@@ -137,20 +144,32 @@ used_databases: list[str] = []  # emptied again: making a database anew costs a 
 
 def empty(name: str) -> None:
     """Remove every row, past the triggers that guard them (this role may; the application never does)."""
-    engine = create_engine(make_url(postgresql_server()).set(drivername="postgresql+psycopg", database=name))
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-        )
-        connection.execute(text("SET session_replication_role = replica"))
-        for table in Base.metadata.tables:
-            connection.execute(text(f"DELETE FROM {table}"))
-        for sequence in connection.execute(text("SELECT sequencename FROM pg_sequences")).scalars().all():
-            connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
-    engine.dispose()
+    url = make_url(postgresql_server()).set(drivername="postgresql", database=name)
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        connection.execute(emptying(connection))
+
+
+_emptying: list[str] = []  # the same for every database of ours
+
+
+def emptying(connection: psycopg.Connection[Any]) -> str:
+    """One errand for all of it: a statement each would cost more than most tests."""
+    if not _emptying:
+        sequences = [row[0] for row in connection.execute("SELECT sequencename FROM pg_sequences")]
+        _emptying.append(_errand(sequences))
+    return _emptying[0]
+
+
+def _errand(sequences: list[str]) -> str:
+    return ";".join(
+        [
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            "SET session_replication_role = replica",
+            *(f"DELETE FROM {table}" for table in Base.metadata.tables),
+            *(f"ALTER SEQUENCE {sequence} RESTART" for sequence in sequences),
+        ]
+    )
 
 
 @pytest.fixture
@@ -242,6 +261,47 @@ def catalogues() -> None:
         if not mo.exists() or mo.stat().st_mtime < po.stat().st_mtime:
             CommandLineInterface().run(["pybabel", "-q", "compile", "-d", str(ROOT / "translations")])
             return
+
+
+class Compiled(BytecodeCache):
+    """Templates are compiled once for all the apps of a run."""
+
+    known: ClassVar[dict[tuple[str, str], Any]] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self.known.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.known[bucket.key, bucket.checksum] = bucket.code
+
+
+@pytest.fixture(scope="session", autouse=True)
+def addresses() -> Iterator[None]:
+    """What builds an address from a rule is made once for all the apps of a run: each has more than a hundred rules."""
+    build, known = Rule._compile_builder, {}
+
+    def remembered(rule: Rule, append_unknown: bool = True) -> Any:
+        converters = tuple((name, type(one)) for name, one in rule._converters.items())
+        key = (rule.rule, rule.subdomain, repr(rule.defaults), converters, append_unknown)
+        if key not in known:
+            known[key] = build(rule, append_unknown)
+        return known[key]
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(Rule, "_compile_builder", remembered)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def cheap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is slow on purpose (hashes) or once at a start (templates) is not, for tests that make it a thousand times."""
+    monkeypatch.setattr(Flask, "jinja_options", {**Flask.jinja_options, "bytecode_cache": Compiled()})
+    if request.node.get_closest_marker("slow_hashes") is None:
+        monkeypatch.setattr(vault, "_HASHER", CHEAP)
+
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture

@@ -280,6 +280,7 @@ def test_failed_tries_are_counted_and_then_wait_alike_for_known_and_unknown(sess
     )
 
 
+@pytest.mark.slow_hashes
 def test_a_cheaper_hash_is_made_anew_at_sign_in(session, runtime, door, eva):
     from argon2 import PasswordHasher
 

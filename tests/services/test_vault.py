@@ -68,6 +68,7 @@ def test_keyed_hashes_depend_on_key_purpose_and_value(vault):
     assert len(others) == 3
 
 
+@pytest.mark.slow_hashes
 def test_slow_hashes_are_argon2id_with_a_salt_of_their_own(vault):
     one, other = vault.slow_hash("1234"), vault.slow_hash("1234")
     assert one.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
