@@ -12,7 +12,8 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from proapp.services import cohort_rows as rows
-from proapp.services.cohort_rows import MODE_ORDER, Scope
+from proapp.services.cohort_assessments import MODE_ORDER, read_assessments
+from proapp.services.cohort_rows import Scope
 from proapp.services.members import Attempt, Cohort, Contact, Event, Expected, Member, Reason, Responses
 from proapp.study.model import Study
 
@@ -44,9 +45,8 @@ def load(
     reasons = rows.read_reasons(session, scope, horizon)
     decisions = rows.read_decisions(session, scope, horizon)
     answers = rows.read_answers_so_far(session, scope, horizon)
-    for member_id, expected in rows.read_assessments(
-        session, scope, study, horizon, members, reasons, decisions, answers, today
-    ):
+    found = read_assessments(session, scope, study, horizon, members, reasons, decisions, answers, today)
+    for member_id, expected in found:
         members[member_id].assessments.append(expected)
     for member_id, attempt in rows.read_attempts(session, scope, horizon):
         if member_id in members:

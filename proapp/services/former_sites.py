@@ -13,13 +13,14 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
-from proapp.services import cohort
+from proapp.services import cohort, versions
 from proapp.services.members import Cohort, Event, Expected, Member
 from proapp.study import events as history
 from proapp.study.model import Study
 from proapp.study.schedule import open_instant
 from proapp.study.status import state
 from proapp.study.stays import Stay
+from proapp.study.versions import numbered
 
 
 def load(
@@ -35,6 +36,7 @@ def load(
     As many statements as `cohort.load`.
     """
     found = cohort.load(session, study=study, sites=sites, today=today, study_id=study_id, former=True)
+    study = versions.knowing(session, study, {one.protocol_version for one in found.assessments()})
     return Cohort(today, tuple(_as_seen_by(member, sites, study, today) for member in found.members))
 
 
@@ -102,4 +104,5 @@ def _day(study: Study, periods: Sequence[Stay]) -> Callable[[datetime], date]:
 
 def _again(one: Expected, seen: Member, study: Study, today: date) -> Expected:
     """The assessment as the facts of the site's own time make it."""
-    return replace(one, member=seen, state=state(one.facts, seen.facts, today=today, study=study))
+    version = numbered(study, one.protocol_version)
+    return replace(one, member=seen, state=state(one.facts, seen.facts, today=today, study=version))
