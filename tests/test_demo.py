@@ -18,7 +18,7 @@ from proapp.db.session import UnsafeDatabase, make_engine
 from proapp.demo import people, place, sign_ins
 from proapp.demo.tales import TALES
 from proapp.runtime import Runtime, build_runtime
-from proapp.services import cohort, enrolment, staff_sign_in, sweep
+from proapp.services import anchor_corrections, cohort, enrolment, proposals, staff_sign_in, sweep
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.patient_codes import LOOKUP
@@ -355,3 +355,15 @@ def test_it_can_be_made_on_postgresql_and_work_goes_on_there(database_url: str):
         assert new == session.scalar(select(func.max(Participant.id)))
         assert list(faults(session)) == []
     runtime.close()
+
+
+def test_what_two_people_change_waits_for_the_second_or_was_approved_by_one(runtime: Runtime):
+    """One proposal waits, and does by now what it did when it was made; the others were approved by somebody else."""
+    with runtime.reading() as session:
+        (waiting,) = proposals.undecided(session, role="coordinator", sites=None)
+        looked = anchor_corrections.look_at(session, waiting, study=runtime.study, sites=None, now=runtime.clock())
+        assert looked.diff.digest == waiting.diff_hash
+        assert looked.diff.counts["move"] > 0
+        done = proposals.decided(session, role="coordinator", sites=None)
+        assert {one.decision for one in done} == {"approved"}
+        assert all(one.decided_by != one.proposed_by for one in done)

@@ -25,7 +25,7 @@ from proapp.db.models import (
     PatientPin,
     ResponseSet,
 )
-from proapp.demo import people, steps
+from proapp.demo import people, steps, two_people
 from proapp.demo.answers import Trajectory
 from proapp.demo.rows import Rows
 from proapp.demo.steps import Life, Step
@@ -62,6 +62,8 @@ class Person:
     id: int = 0
     code_id: int = 0
     sheets: int = 0
+    proposal: int = 0
+    seen: str = ""  # the hash of what the newest proposal would do
     events: list[Event] = field(default_factory=list)
     plan: dict[str, Stored] = field(default_factory=dict)
     sets: dict[str, tuple[int, dict[str, dict[int, int]]]] = field(default_factory=dict)  # newest by time point
@@ -159,15 +161,20 @@ class Recorder:
 
     # --- events and the plan ----------------------------------------------------------------------------------------
 
+    def _proposed(self, person: Person, step: steps.Proposed) -> None:
+        self._tell(person, [two_people.propose(self.rows, self.study, person, step)], person.nurse, step.at)
+
     def _happened(self, person: Person, step: steps.Happened) -> None:
-        entries = [self._event(person, step)]
+        actor = person.doctor if step.corrects else person.nurse
+        entries = [two_people.approve(self.rows, person, actor, step.at)] if step.corrects else []
+        entries.append(self._event(person, step, actor))
         if step.type in ACCESS_ENDS:
             entries.append(self._revoke(person, step.type, step.at))
         if step.type == "language_change":
             entries.append(self._changed(person, "language", str(step.payload["to"])))
         if step.type == "site_transfer":
             entries += [self._changed(person, "site_code", str(step.payload["to"])), self._left(person, step)]
-        self._tell(person, [*entries, *self._replan(person, step.at)], person.nurse, step.at)
+        self._tell(person, [*entries, *self._replan(person, step.at)], actor, step.at)
         if step.type == "site_transfer":
             person.life.site_code = str(step.payload["to"])
             person.nurse, person.doctor = (
@@ -186,7 +193,7 @@ class Recorder:
         id_ = self.rows.add(FormerSite, participant_id=person.id, **period)
         return Entry("former_site.recorded", "former_site", id_, {"new": period})
 
-    def _event(self, person: Person, step: steps.Happened) -> Entry:
+    def _event(self, person: Person, step: steps.Happened, actor: Actor | None = None) -> Entry:
         old = next((event.id for event in reversed(person.events) if event.type == step.type), None)
         values: dict[str, Any] = {
             "type": step.type,
@@ -202,7 +209,7 @@ class Recorder:
             reason=step.reason,
             supersedes_id=supersedes,
             recorded_at=step.at,
-            recorded_by_id=person.nurse.id,
+            recorded_by_id=(actor or person.nurse).id,
         )
         arm = step.payload.get("arm")
         person.events.append(Event(id_, step.type, step.on, step.at, supersedes, arm, dict(step.payload)))
@@ -227,9 +234,11 @@ class Recorder:
         else:
             id_ = change.assessment_id
             self.rows.change(Assessment, id_, **values)
+        before = person.plan.get(change.timepoint)
         person.plan[change.timepoint] = Stored(
-            id_, change.timepoint, change.occurrence, change.new, change.cancelled_reason, change.opened, None
-        )
+            id_, change.timepoint, change.occurrence, change.new, change.cancelled_reason, change.opened,
+            before.completed_on if before else None, version=self.study.number,
+        )  # fmt: skip
         dates = {"old": asdict(change.old) if change.old else None, "new": asdict(change.new)}
         action = "assessment.moved" if change.old else "assessment.planned"
         return Entry(action, "assessment", id_, {**named, **dates, "cancelled_reason": change.cancelled_reason})
@@ -317,6 +326,9 @@ class Recorder:
             "valid": self._is_valid(codes),
         }
         self.rows.change(ResponseSet, set_id, submitted_at=at, **facts)
+        stored = person.plan[timepoint]
+        first = min(stored.completed_on or completed_on, completed_on)
+        person.plan[timepoint] = replace(stored, completed_on=first)
         told = {"assessment": person.plan[timepoint].id, **facts}
         self._tell(person, [Entry("response_set.submitted", "response_set", set_id, told)], actor, at)
 

@@ -48,6 +48,14 @@ class Happened(Step):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed(Step):
+    """Another date of randomisation, which waits for a second person."""
+
+    on: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filled(Step):
     """Answers to one assessment; `at` is when the first was given.
 

@@ -18,6 +18,7 @@ from proapp.demo.steps import (
     Filled,
     Happened,
     Life,
+    Proposed,
     Step,
     Swept,
     Voided,
@@ -241,9 +242,15 @@ class Story:
             self.ends_on = day
 
     def correct(self, right: date, on: date, reason: str) -> None:
-        """The day of randomisation was recorded wrongly; it is put right on the day `on`."""
-        self.randomized_on, payload, at = right, {"arm": self.arm}, self.office(on)
+        """The day of randomisation was recorded wrongly; on the day `on` somebody proposes the right one, and the day
+        after somebody else approves it."""
+        self.propose(right, on, reason)
+        self.randomized_on, payload, at = right, {"arm": self.arm}, self.office(on + timedelta(days=1))
         self.add(Happened(at=at, type="randomized", on=right, payload=payload, reason=reason, corrects=True))
+
+    def propose(self, right: date, on: date, reason: str) -> None:
+        """Another day of randomisation, proposed on the day `on`: nothing moves yet."""
+        self.add(Proposed(at=self.at(on, 7, 8), on=right, reason=reason))
 
     # --- an ordinary course -----------------------------------------------------------------------------------------
 

@@ -96,6 +96,8 @@ def _never_activated(story: Story) -> None:
 @TALES.tell("open")
 def _open(story: Story) -> None:
     due(story, "m03", -8)
+    reason = "Lottningsbekräftelsen visar två dagar senare."
+    story.propose(story.randomized_on + days(2), story.today - days(1), reason)
 
 
 @TALES.tell("overdue")
