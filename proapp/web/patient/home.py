@@ -201,7 +201,8 @@ def _until(one: Expected) -> str:
 
 
 def _label(one: Expected) -> str:
-    return context.in_language(_timepoint(one).label)
+    label = context.in_language(_timepoint(one).label)
+    return f"{label} ({one.occurrence})" if one.occurrence > 1 else label
 
 
 def _timepoint(one: Expected) -> TimePoint:

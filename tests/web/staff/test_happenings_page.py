@@ -108,7 +108,7 @@ def test_a_fault_keeps_what_was_typed(berit, runtime):
     assert "Error:" in berit.text
 
 
-def test_a_second_progression_has_its_own_line_everywhere(berit, runtime, people):
+def test_a_second_progression_has_its_own_line_everywhere(berit, runtime, people, anna):
     for day in ("2026-11-20", "2026-11-02"):
         berit.post(f"{EVENTS}/progression", {"effective_on": day, "step": "look"})
         berit.post(f"{EVENTS}/progression", {"effective_on": day, "step": "confirm", "seen": seen(berit)})
@@ -118,6 +118,8 @@ def test_a_second_progression_has_its_own_line_everywhere(berit, runtime, people
     assert "At progression (2)" in berit.text
     assert berit.get("/staff/compliance").status_code == 200
     assert (target(runtime, "prog"), target(runtime, "prog", 2)) == (date(2026, 11, 9), date(2026, 11, 27))
+    phone = people.patient(anna)
+    assert "At progression (2)" in phone.get("/home").get_data(as_text=True)
 
 
 # --- corrections ----------------------------------------------------------------------------------------------------
@@ -162,6 +164,7 @@ def test_taking_back_a_progression_shows_what_goes(berit, runtime):
     assert "no longer asked for" in berit.text
     assert berit.post(page, {"reason": "Somebody else"}).status_code == 303
     assert target(runtime, "prog") is None
+    assert "Taken back: Progression, 2 November 2026" in berit.follow().get_data(as_text=True)
 
 
 def test_who_was_lost_can_be_in_touch_again(berit, runtime):

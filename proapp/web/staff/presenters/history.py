@@ -230,6 +230,9 @@ def _event(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Backgr
         when = day(date.fromisoformat(str(details.get("effective_on"))))
     except ValueError:
         return named
+    if details.get("type") == "revoked":
+        gone = str((details.get("payload") or {}).get("type"))
+        return gettext("Taken back: %(event)s, %(day)s", event=str(EVENTS.get(gone, gone)), day=when)
     if details.get("supersedes"):
         return gettext("Put right: %(event)s, %(day)s", event=named, day=when)
     return gettext("Recorded: %(event)s, %(day)s", event=named, day=when)
