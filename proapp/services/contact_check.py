@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from proapp.db.models import Contact, Message, Participant
 from proapp.services import contacts, messages, planning, register
 from proapp.services.audit import Actor
-from proapp.services.errors import NotFound, Refused
+from proapp.services.errors import Refused
 from proapp.study.events import participant_facts
 from proapp.study.model import Study
 from proapp.study.status import stop_of
@@ -46,12 +46,13 @@ class Standing:
 
 
 def standing(session: Session, *, study_id: str, sites: frozenset[str] | None, actor: Actor) -> Standing:
-    """Raises NotFound, also for whoever has no business with contact data."""
+    """Of somebody without contact details the channel is empty. Raises NotFound, also for whoever has no business with
+    contact data."""
     contacts.require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites)
     row = session.get(Contact, participant.id)
     if row is None:
-        raise NotFound(study_id)
+        return Standing("", None, None, None, None, None)
     last = session.scalars(_tests(participant.id).order_by(Message.id.desc()).limit(1)).first()
     return Standing(
         channel=row.channel,

@@ -38,6 +38,9 @@ class ContactDetails:
     email: str | None = None
 
 
+NONE = ContactDetails("")  # nobody has recorded any
+
+
 def checked(channel: str, mobile: str | None, email: str | None) -> ContactDetails:
     """The details as they are kept.
 
@@ -96,17 +99,14 @@ def written(mobile: str | None) -> str:
 def read(
     session: Session, *, vault: Vault, study_id: str, sites: frozenset[str] | None, actor: Actor
 ) -> ContactDetails:
-    """A participant's contact details. Raises NotFound, also for whoever has no business with contact data."""
+    """A participant's contact details, NONE where none were ever recorded.
+
+    Raises NotFound, also for whoever has no business with contact data.
+    """
     require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites)
-    return opened(vault, _row(session, participant))
-
-
-def _row(session: Session, participant: Participant) -> Contact:
     row = session.get(Contact, participant.id)
-    if row is None:
-        raise NotFound(participant.study_id)
-    return row
+    return NONE if row is None else opened(vault, row)
 
 
 def require_role(actor: Actor) -> None:
@@ -125,7 +125,7 @@ def add(
     actor: Actor,
     now: datetime,
 ) -> Entry:
-    """Keep the details of a participant just enrolled. Returns the audit entry for the caller to record.
+    """Keep the details of a participant who has none yet. Returns the audit entry for the caller to record.
 
     Raises Refused: mobile_in_use, unless a reason is given; reason_too_long.
     """
@@ -151,14 +151,22 @@ def change(
     now: datetime,
     allow_shared_mobile_reason: str | None = None,
 ) -> tuple[str, ...]:
-    """Replace the details; returns the names of the fields that changed, and writes nothing when none did.
+    """Replace the details, or record the first; returns the names of the fields that changed, and writes nothing when
+    none did.
 
     Raises NotFound, and Refused as `checked` and `add` do.
     """
     require_role(actor)
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     details = checked(channel, mobile, email)
-    row = _row(session, participant)
+    row = session.get(Contact, participant.id)
+    if row is None:
+        entry = add(
+            session, vault=vault, participant=participant, details=details,
+            allow_shared_mobile_reason=allow_shared_mobile_reason, actor=actor, now=now,
+        )  # fmt: skip
+        audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
+        return differences(NONE, details)
     changed = differences(opened(vault, row), details)
     if not changed:
         return ()

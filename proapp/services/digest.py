@@ -289,7 +289,8 @@ def _ids(found: Work, name: str) -> Sequence[str]:
 
 
 def _line(one: Escalated, reader: Reader, study: Study) -> Mapping[str, str]:
-    labels = study.timepoints_by_code[one.timepoint].label
+    known = study.timepoints_by_code.get(one.timepoint)
+    labels = known.label if known else {reader.language: one.timepoint}
     label = labels.get(reader.language) or next(iter(labels.values()))
     day = local_date(one.due_at, study.zone(one.site_code))
     return {"study_id": one.study_id, "timepoint": label, "day": day.isoformat()}

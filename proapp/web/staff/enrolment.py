@@ -242,7 +242,7 @@ def contact(study_id: str) -> Response:
         "staff/contact.html",
         form,
         person=member(study_id),
-        by_letter=found.channel == "letter",
+        by_letter=found.channel in ("letter", ""),
         reach=contact_check.reach(found),
         last_test=contact_check.last_test(found.last),
     )

@@ -6,8 +6,10 @@ from typing import Any
 
 from flask import render_template, request, url_for
 
-from proapp.services import contacts, explaining, overview
+from proapp.services import contacts, explaining, overview, work_cases
+from proapp.services.cohort import Member, Scope
 from proapp.services.overview import Dossier, Wanted
+from proapp.study.worklist import Case
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint, contact_check
 from proapp.web.staff.frame import may_open
@@ -15,7 +17,7 @@ from proapp.web.staff.presenters import grid as grid_words
 from proapp.web.staff.presenters import history, person, scores, timeline, words
 from proapp.web.staff.presenters.words import Background
 from proapp.web.staff.work import background, known
-from proapp.web.transactions import database, runtime, today
+from proapp.web.transactions import database, now, runtime, today
 
 READERS = ("nurse", "investigator", "coordinator", "monitor", "statistician")
 SEE_SCORES = frozenset({"investigator", "coordinator", "statistician"})
@@ -55,7 +57,7 @@ def participant(study_id: str) -> str:
         "staff/participant.html",
         member=member,
         head=person.head(member, found.last_seen_at, on),
-        notices=list(person.notices(member, names, on)),
+        notices=[*([] if is_former else person.asked(_case(member))), *person.notices(member, names, on)],
         stops=timeline.stops(member, names, on, sent),
         log=timeline.log(member, names, on),
         events=history.events(member, names, on),
@@ -69,6 +71,11 @@ def participant(study_id: str) -> str:
         parts=_scores(found, on),
         may_see_scores=staff().role in SEE_SCORES,
     )
+
+
+def _case(member: Member) -> Case:
+    found = work_cases.signals(database(), Scope(staff().sites, member.id), now=now())
+    return work_cases.case(member, found, study=runtime().study, now=now())
 
 
 def _follow_up(study_id: str) -> str:

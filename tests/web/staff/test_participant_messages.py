@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from proapp.db.models import Contact, Message
+from proapp.db.models import Contact, Message, PatientRequest
 from proapp.services import audit
 from proapp.services.audit import Actor, Entry
 
@@ -78,3 +78,25 @@ def test_a_plan_laid_at_once_is_one_line(people: Any, runtime: Any, anna: int) -
     assert "<summary>3 time points planned</summary>" in page
     assert "<li>3 months: planned" in page
     assert "18 months: planned" in page
+
+
+def test_what_a_participant_asked_for_is_told_on_top(people: Any, runtime: Any, anna: int) -> None:
+    with runtime.writing.begin() as session:
+        session.add(PatientRequest(participant_id=anna, type="call_me", payload={}, recorded_at=runtime.clock()))
+    assert "Asked on 23 November 2026 to be called by the clinic." in text(people)
+    berit = people.staff("berit")
+    berit.post(f"{PAGE}/log-contact", {"method": "phone", "outcome": "reached_will_answer"})
+    assert "to be called by the clinic" not in text(people)
+    people.event(anna, "pro_stop", date(2026, 11, 23), source="patient")
+    assert "Said on the phone on 23 November 2026: no more questionnaires." not in text(people)  # rung since
+
+
+def test_somebody_without_contact_details_is_served_and_gets_some(people: Any) -> None:
+    people.participant("UME-002", randomized_on=date(2026, 8, 12), channel=None)
+    berit, page = people.staff("berit"), "/staff/participants/UME-002"
+    assert berit.get(page).status_code == 200
+    assert "No number or address is recorded." in berit.get(f"{page}/log-contact").get_data(as_text=True)
+    assert berit.get(f"{page}/contact").status_code == 200
+    given = {"channel": "sms", "mobile": "070-174 06 15", "email": ""}
+    assert berit.post(f"{page}/contact", given).status_code == 303
+    assert "070-174 06 15" in berit.get(page).get_data(as_text=True)

@@ -14,6 +14,7 @@ from proapp.services import unscheduled
 from proapp.services.cohort import Event, Member
 from proapp.services.work_cases import fault
 from proapp.study.status import stop_of
+from proapp.study.worklist import Case
 from proapp.web.context import day, in_language, moment
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import delivery, words
@@ -87,6 +88,15 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
             gettext("The activation sheet shows how; a new one can be printed."),
             is_problem=(on.today - member.enrolled_at.date()).days >= 3,
         )
+
+
+def asked(case: Case) -> Iterator[Notice]:
+    """What the participant asked for on the phone, and nobody has been in touch about."""
+    if case.asked_on is not None:
+        yield Notice(gettext("Asked on %(day)s to be called by the clinic.", day=day(case.asked_on)), is_problem=True)
+    if case.stop_asked_on is not None:
+        said = gettext("Said on the phone on %(day)s: no more questionnaires.", day=day(case.stop_asked_on))
+        yield Notice(said, gettext("Call to confirm; nothing more is sent."), is_problem=True)
 
 
 def _unreachable(member: Member, on: Background) -> Iterator[Notice]:
