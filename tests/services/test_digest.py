@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from proapp import delivery
 from proapp.db.models import AuditEvent, Message, StaffUser
 from proapp.services import digest
 from proapp.study.model import Reminder
+from tests.messages import Memory, rows
 from tests.studies import with_steps
 
 SEVEN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)  # in Stockholm
@@ -196,3 +198,19 @@ def test_choosing_is_written_once_and_in_the_trail(runtime: Any, people: Any) ->
     ada = people.staff("ada")
     assert "Message on Mondays" not in ada.get("/staff/account").get_data(as_text=True)
     assert ada.post("/staff/account/digest", {"wants": "1"}).status_code == 403
+
+
+def test_the_message_leaves_for_the_address_of_the_account(runtime: Any, people: Any, clock: Any) -> None:
+    participant(people)
+    wants(runtime, people, "berit", language="sv")
+    clock.set(SEVEN)
+    assert delivery.queue_digests(runtime, now=SEVEN) == 1
+    gateway = Memory()
+    tried = delivery.deliver_once(
+        runtime, gateway.both(), worker="test", composers=delivery.composers(runtime), now=runtime.clock
+    )
+    (given,) = gateway.given
+    assert (tried, given.channel, given.to, given.subject) == (1, "email", "berit@example.org", "proapp: veckans lista")
+    assert "UME-001" in given.text
+    assert [row.state for row in rows(runtime)] == ["sent"]
+    assert delivery.queue_digests(runtime, now=SEVEN + timedelta(minutes=1)) == 0
