@@ -119,7 +119,7 @@ def test_a_second_progression_has_its_own_line_everywhere(berit, runtime, people
     assert berit.get("/staff/compliance").status_code == 200
     assert (target(runtime, "prog"), target(runtime, "prog", 2)) == (date(2026, 11, 9), date(2026, 11, 27))
     phone = people.patient(anna)
-    assert "At progression (2)" in phone.get("/home").get_data(as_text=True)
+    assert "Vid progression (2)" in phone.get("/home").get_data(as_text=True)
 
 
 # --- corrections ----------------------------------------------------------------------------------------------------
