@@ -88,8 +88,9 @@ def _note(runtime: Runtime, made: Bundle) -> None:
     """In the audit trail before the file has its name: an export nobody knows of cannot be."""
     from proapp.services import exporting
     from proapp.services.audit import COMMAND_LINE
+    from proapp.study.versions import as_of
 
-    definitions = exporting.definitions(runtime.study, runtime.instruments)
+    definitions = exporting.definitions(as_of(runtime.study, made.cut_off), runtime.instruments)
     remembered = exporting.Made(made.cut_off, made.sha256, made.bytes, made.rows, definitions)
     with runtime.writing.begin() as session:
         exporting.record(session, remembered, actor=COMMAND_LINE, now=runtime.clock())

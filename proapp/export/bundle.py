@@ -30,6 +30,7 @@ from proapp.instruments.model import Instrument
 from proapp.services import cohort
 from proapp.services.cohort import Cohort
 from proapp.study.model import Study
+from proapp.study.versions import as_of
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can tell; says nothing, and always the same
 BLOCK = 1 << 20
@@ -60,8 +61,10 @@ def bundle(
     so that it can be renamed into its place).
 
     A constant number of statements; memory for the plan of each participant, not for the answers. `session` should be
-    a `snapshot`. Raises Unexportable where stored answers do not fit the instruments.
+    a `snapshot`. The study is that of the cut-off: versions that began later change nothing. Raises Unexportable where
+    stored answers do not fit the instruments.
     """
+    study = as_of(study, cut_off)
     cut = Cut(study, instruments, cut_off)
     found = cohort.load(session, study=study, sites=None, today=cut_off, cut_off=cut_off)
     with TemporaryDirectory(prefix=".proapp-export-", dir=beside) as folder:

@@ -75,7 +75,8 @@ def _remembering(study: Study, state: tuple[Begun, ...], file: Study) -> Study:
     known = Known.model_construct(
         _fields_set=set(study.model_fields_set), **{name: getattr(study, name) for name in Study.model_fields}
     )
-    known._versions, known._chains, known._state, known._file = study.versions, study.chains, state, file
+    known._versions, known._used, known._chains = study.versions, study.versions, study.chains
+    known._state, known._file = state, file
     return known
 
 

@@ -41,6 +41,7 @@ class Amended(Study):
     it; `in_force`, `chain` and `numbered` lead to the version that decides about a site or a row."""
 
     _versions: tuple[Study, ...] = PrivateAttr(default=())
+    _used: tuple[Study, ...] = PrivateAttr(default=())
     _chains: Mapping[str, Chain] = PrivateAttr(default={})
 
     @property
@@ -50,8 +51,12 @@ class Amended(Study):
     @property
     def instruments(self) -> tuple[str, ...]:
         """Of every version: answers to a questionnaire that is no longer asked are scored and exported all the same."""
-        named = (code for version in reversed(self._versions) for code in version.instruments)
+        named = (code for version in reversed(self._used) for code in version.instruments)
         return tuple(dict.fromkeys(named))
+
+    @property
+    def newest(self) -> Study:
+        return self._used[-1]
 
     @property
     def chains(self) -> Mapping[str, Chain]:
@@ -59,24 +64,43 @@ class Amended(Study):
 
     @cached_property
     def content_hash(self) -> str:
-        return self._versions[-1].content_hash
+        return self._used[-1].content_hash
 
 
-def combine(base: Study, activations: Sequence[Activation]) -> Study:
-    """The study as it stands: `base`, and what sites have activated since, in the order of the versions."""
-    if not activations:
+def combine(base: Study, activations: Sequence[Activation], *, later: Sequence[Study] = ()) -> Study:
+    """The study as it stands: `base`, and what sites have activated since, in the order of the versions. Rows may name
+    `later` versions too, which nobody works by yet."""
+    if not activations and not later:
         return base
-    versions = tuple({one.number: one for one in (base, *(active.study for active in activations))}.values())
-    head = versions[-1]
+    used = tuple({one.number: one for one in (base, *(active.study for active in activations))}.values())
+    versions, head = (*used, *later), used[-1]
     chains = {site.code: _chain(site.code, base, activations, head) for site in head.sites}
     said = {name: getattr(head, name) for name in type(head).model_fields}
-    said["timepoints"] = merged([version.timepoints for version in versions])
-    said["arms"] = merged([version.arms for version in versions])
-    said["languages"] = tuple(dict.fromkeys(code for version in reversed(versions) for code in version.languages))
+    said["timepoints"] = merged([version.timepoints for version in used])
+    said["arms"] = merged([version.arms for version in used])
+    said["languages"] = tuple(dict.fromkeys(code for version in reversed(used) for code in version.languages))
     said["sites"] = tuple(chains[site.code][-1].study.site(site.code) for site in head.sites)
     amended = Amended.model_construct(_fields_set=set(head.model_fields_set), **said)
-    amended._versions, amended._chains = versions, chains
+    amended._versions, amended._used, amended._chains = versions, used, chains
     return amended
+
+
+def as_of(study: Study, day: date) -> Study:
+    """The study as it stood at the end of that day: of versions that began later nothing is seen but what rows need
+    that name them."""
+    if not isinstance(study, Amended):
+        return study
+    first, *later = study.versions
+    order = {version.number: number for number, version in enumerate(study.versions)}
+    then = [
+        Activation(site, *one)
+        for site, chain in study.chains.items()
+        for one in chain
+        if one.study.number != first.number and one.active_from <= day
+    ]
+    then.sort(key=lambda one: (order[one.study.number], one.site))
+    seen = {one.study.number for one in then}
+    return combine(first, then, later=[one for one in later if one.number not in seen])
 
 
 def _chain(site: str, base: Study, activations: Iterable[Activation], head: Study) -> Chain:
@@ -114,14 +138,15 @@ def knows(study: Study, number: str) -> bool:
 
 def numbered(study: Study, number: str) -> Study:
     """The version that a row names; the newest for a number that nobody knows."""
-    return next((version for version in versions(study) if version.number == number), versions(study)[-1])
+    newest = study.newest if isinstance(study, Amended) else study
+    return next((version for version in versions(study) if version.number == number), newest)
 
 
 def chain(study: Study, site: str, *, until: date | None = None) -> Chain:
     """The versions a site has worked by, oldest first, up to the day `until` (local, inclusive); never empty."""
     if not isinstance(study, Amended):
         return (InForce(date.min, study),)
-    found = study.chains.get(site) or (InForce(date.min, study.versions[-1]),)
+    found = study.chains.get(site) or (InForce(date.min, study.newest),)
     return tuple(one for one in found if until is None or one.active_from <= until) or found[:1]
 
 

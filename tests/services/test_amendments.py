@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 
 from proapp.amending import keep_up
 from proapp.db.models import Assessment, AuditEvent, ChangeProposal, Participant, SiteActivation, StudyVersion
+from proapp.export.bundle import bundle
+from proapp.export.snapshot import snapshot
 from proapp.instruments.problems import DefinitionError
 from proapp.runtime import SHIPPED_STUDY, refreshed
 from proapp.services import activation, amendments, answering, cohort, installation, planning, proposals, versions
@@ -605,3 +607,22 @@ def test_asking_again_costs_one_question_and_gives_the_same_value(desk, runtime,
         statements.clear()
         assert versions.current(session, study) is study
     assert len(statements) == 1
+
+
+def test_a_file_of_a_day_before_the_amendment_is_the_same_to_the_last_byte(desk, runtime, house, clock):
+    """Also where somebody has answered a questionnaire that is no longer asked."""
+
+    def made(study: Any, day: date) -> str:
+        given = {"study": study, "instruments": runtime.instruments, "cut_off": day}
+        with snapshot(runtime.engine) as session, bundle(session, **given) as file:
+            return file.sha256
+
+    before = clock()
+    house.people.answered(house.anna, "m03", started_at=before, submitted_at=before)
+    then = made(runtime.study, TODAY)
+    clock.forward(days=3)
+    text = amended(('["c30", "br23", "lmc21"]', '["c30"]'), (TWELFTH_MONTH, NINTH + TWELFTH_MONTH))
+    desk.amend(text, {"UME": TODAY + timedelta(days=3)})
+    assert made(desk.runtime.study, TODAY) == then
+    assert made(desk.runtime.study, TODAY + timedelta(days=3)) != then
+    assert book.as_of(desk.runtime.study, TODAY).content_hash == runtime.study.content_hash

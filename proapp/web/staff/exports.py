@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from flask import Response, make_response, render_template, request, send_file
@@ -20,6 +21,7 @@ from proapp.export.cut import Unexportable
 from proapp.export.snapshot import snapshot
 from proapp.services import cohort, exporting
 from proapp.services.exporting import Earlier, Made
+from proapp.study.versions import as_of
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff_actor
 from proapp.web.staff import blueprint
@@ -112,11 +114,11 @@ def _file(form: ExportForm) -> Response:
 
 
 def _remembered(made: Bundle) -> Made:
-    return Made(made.cut_off, made.sha256, made.bytes, made.rows, _definitions())
+    return Made(made.cut_off, made.sha256, made.bytes, made.rows, _definitions(made.cut_off))
 
 
-def _definitions() -> Mapping[str, Any]:
-    return exporting.definitions(runtime().study, runtime().instruments)
+def _definitions(cut_off: date) -> Mapping[str, Any]:
+    return exporting.definitions(as_of(runtime().study, cut_off), runtime().instruments)
 
 
 def _differs(made: Bundle, expected: str) -> str:
@@ -164,5 +166,5 @@ def _row(one: Earlier) -> EarlierRow:
 
 def _changed(made: Made) -> str:
     """What has changed since, in words; empty when the same data must give the same bytes."""
-    current = _definitions()
+    current = _definitions(made.cut_off)
     return ", ".join(str(name) for part, name in PARTS.items() if made.definitions.get(part) != current[part])
