@@ -17,6 +17,7 @@ from proapp.services import (
     messages,
     participant_events,
     planning,
+    reminding,
 )
 from proapp.services.audit import WORKER, Actor
 from proapp.services.audit_review import faults
@@ -289,6 +290,32 @@ def test_what_waits_is_cancelled_by_what_forbids_it(session, record, queued, typ
     record(type_, date(2026, 11, 20))
     assert queued() == outcome
     assert list(faults(session)) == []
+
+
+@pytest.fixture
+def due(session, runtime):
+    """(time point, occurrence, step) of what would be queued at a moment."""
+
+    def call(now):
+        found = reminding.look(session, study=STUDY, vault=runtime.vault, now=now).due
+        rows = {row.id: (row.timepoint, row.occurrence) for row in session.scalars(select(Assessment))}
+        return sorted((*rows[one.case.assessment_id], one.decision.step) for one in found)
+
+    return call
+
+
+def test_reminders_follow_each_progression_and_stop_with_a_pause_or_lost_contact(session, record, revoke, pause, due):
+    record("progression", TODAY - days(10))  # the target is three days ago, the reminder is due today
+    record("progression", TODAY - days(4))  # and this one in six days
+    ten = datetime(2026, 11, 23, 9, 5, tzinfo=UTC)  # 10:05 in Stockholm
+    assert due(ten) == [("prog", 1, "target+3")]
+    assert ("prog", 2, "target+3") in due(ten + days(7))
+    lost = record("lost_to_follow_up", TODAY)
+    assert due(ten) == []
+    revoke(lost)
+    assert due(ten) == [("prog", 1, "target+3")]
+    pause(until_on=TODAY + days(1))
+    assert due(ten) == []
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------
