@@ -98,6 +98,7 @@ def data_words(runtime) -> list[str]:
                 add(list(locale.days[kind][width].values()))
     add(list(DEFINITIONS.values()))
     words |= {name.capitalize() for name in STAFF} | {"Svenska", "English", "proapp", "DEMO", "Test", "pro.example.org"}
+    words |= {"SQLite", "PostgreSQL"}
     return sorted((word for word in words if len(word) > 1), key=len, reverse=True)
 
 
