@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from proapp.db.models import Assessment, AuditEvent, Message, MissedReason, Participant, ParticipantEvent
 from proapp.services import (
@@ -18,11 +18,11 @@ from proapp.services import (
     participant_events,
     planning,
     reminding,
+    transfer,
 )
 from proapp.services.audit import WORKER, Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
-from proapp.study.status import ParticipantFacts
 from tests.following import following
 from tests.people import People
 
@@ -180,13 +180,27 @@ def test_the_second_look_writes_nothing_and_tells_what_comes(session, about, ann
     assert participant_events.foresee_event(session, type="off_treatment", effective_on=TODAY, **given) == ()
 
 
-@pytest.mark.parametrize("type_", ["off_treatment", "lost_to_follow_up"])
-def test_contact_events_never_change_what_is_expected(session, record, anna, type_):
-    before = session.execute(select(Assessment.id, Assessment.target_on, Assessment.cancelled_reason)).all()
-    record(type_, date(2026, 11, 1))
-    assert session.execute(select(Assessment.id, Assessment.target_on, Assessment.cancelled_reason)).all() == before
-    (member,) = cohort.load(session, study=STUDY, sites=UME, today=TODAY).members
-    assert member.facts == ParticipantFacts(CONSENT, RANDOMISED, "SURG")
+@pytest.mark.parametrize(
+    "type_", ["off_treatment", "lost_to_follow_up", "contact_pause", "language_change", "site_transfer"]
+)
+def test_contact_and_scope_never_change_what_is_expected(session, record, pause, speak, about, type_):
+    def seen():
+        session.expire_all()
+        (member,) = cohort.load(session, study=STUDY, sites=None, today=TODAY + days(60)).members
+        return member.facts, [(one.facts, one.state) for one in member.assessments]
+
+    before = seen()
+    match type_:
+        case "contact_pause":
+            pause(TODAY - days(3))
+        case "language_change":
+            speak("en")
+        case "site_transfer":
+            transfer.transfer(session, to="LUN", effective_on=TODAY, note=None, **about)
+        case _:
+            record(type_, TODAY - days(3))
+    assert session.scalar(select(func.count()).where(ParticipantEvent.type == type_)) == 1
+    assert seen() == before
 
 
 def test_what_happens_once_is_recorded_once_and_what_repeats_once_a_day(record):
