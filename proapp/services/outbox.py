@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Select, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Message, Participant
 from proapp.gateways.protocol import Outgoing
 from proapp.services import audit, receipts
 from proapp.services.audit import WORKER, Actor, Entry
-from proapp.services.composing import Composer, Prepared, Verdict, prepare
+from proapp.services.composing import LONGEST_WAIT, Composer, Prepared, Verdict, prepare
 from proapp.services.messages import ELECTRONIC
 from proapp.services.messages import cancel_for_assessment as cancel_for_assessment
 from proapp.services.messages import cancel_for_participant as cancel_for_participant
@@ -36,6 +38,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 LONGEST_TRY = timedelta(days=2)  # of a message that is not useless from some moment on
 AT_ONCE = 50  # rows looked at in one claim that turn out not to go
 
+log = structlog.get_logger()
 _message: Any = Message.__table__
 
 
@@ -71,15 +74,21 @@ def claim(
     """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
 
     Each is decided about anew behind the lock of its participant: what may no longer go is cancelled here, what has to
-    wait is put back. Rows that others hold are passed over, so any number of workers may claim at once.
+    wait is put back, and so is what cannot be decided about. Rows that others hold are passed over, so any number of
+    workers may claim at once.
     """
     for _ in range(AT_ONCE):
         row = _next(session, now)
         if row is None:
             return None
-        verdict = prepare(
-            session, row, study=study, vault=vault, base_url=base_url, composers=composers or {}, now=now
-        )  # fmt: skip
+        about: dict[str, Any] = {"study": study, "vault": vault, "base_url": base_url, "composers": composers or {}}
+        try:
+            verdict = prepare(session, row, **about, now=now)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # the row that waited longest would hold up all others, for ever
+            log.error("message.undecidable", message=row.id, error_type=type(error).__name__)
+            verdict = _undecidable(row, now)
         if isinstance(verdict, Prepared):
             return _take(session, row, verdict, worker, vault, now)
         _put_aside(session, row, verdict, actor, now)
@@ -123,6 +132,13 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
     reference = vault.keyed_hash("message", row.key)[:32]
     outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
     return Claimed(row.id, row.kind, outgoing, ready.units, attempt)
+
+
+def _undecidable(row: Any, now: datetime) -> Verdict:
+    """Of no use any more, or looked at again later: somebody may have mended what is wrong by then."""
+    if row.not_after is not None and now >= row.not_after:
+        return Verdict("too_late", None, row.channel)
+    return Verdict("undecidable", now + LONGEST_WAIT, row.channel)
 
 
 def _put_aside(session: Session, row: Any, verdict: Verdict, actor: Actor, now: datetime) -> None:

@@ -182,7 +182,7 @@ def _decided(
     sent_today = tried_today(session, study=study, now=now, queued=True)
     lately: dict[int, int] = Counter()
     due: list[Due] = []
-    failed: list[int] = []
+    failed = sorted(set(assessment_ids) - set(found))  # poisoned, or gone since
     for case in sorted(found.values(), key=_closes_first):
         try:
             wanted = _wanted(case, study, now, lately[case.participant_id], sent_today)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -37,6 +38,7 @@ from proapp.study.versions import numbered
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
 _CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.updated_at)
+_POISON = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what a value of the wrong shape does
 _DECISIONS = ("declined", "decline_undone", "extended")
 
 
@@ -78,7 +80,8 @@ def cases(
     assessment_ids: Collection[int],
     known_at: datetime | None = None,
 ) -> dict[int, Case]:
-    """By assessment, in the order of their ids; seven statements. Absent ids are left out."""
+    """By assessment, in the order of their ids; seven statements. Absent ids are left out, and so are those of which
+    nothing can be made: one poisoned row must not hold up the others."""
     if not assessment_ids:
         return {}
     ids = sorted(set(assessment_ids))
@@ -94,7 +97,11 @@ def cases(
         wishes=_grouped(session.execute(_wishes().where(PatientRequest.assessment_id.in_(ids)))),
         at=known_at,
     )
-    return {row.id: _case(row, known, study, vault) for row in rows}
+    found = {}
+    for row in rows:
+        with suppress(*_POISON):
+            found[row.id] = _case(row, known, study, vault)
+    return found
 
 
 def subjects(

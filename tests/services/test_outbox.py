@@ -10,7 +10,16 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from proapp import delivery
-from proapp.db.models import AuditEvent, Contact, ContactAttempt, DeliveryReceipt, Message, ResponseSet
+from proapp.db.models import (
+    AuditEvent,
+    Contact,
+    ContactAttempt,
+    DeliveryReceipt,
+    Message,
+    PatientRequest,
+    ResponseSet,
+    StaffUser,
+)
 from proapp.gateways.protocol import Accepted, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.services import answering, audit, declining, messages, outbox, participant_events
 from proapp.services.audit import Actor
@@ -274,6 +283,68 @@ def test_who_changed_to_letters_gets_the_message_in_the_list_of_letters(runtime,
         session.execute(update(Contact).values(channel="letter"))
     assert deliver(runtime, gateway) == 0
     assert gateway.given == []
+
+
+# --- a row that cannot be decided about -----------------------------------------------------------------------------
+
+
+def poison(runtime: Any, participant_id: int) -> None:
+    """A row that no decision can be made from: a wish without its time."""
+    people = People(runtime, None, lambda *_: None)
+    with runtime.writing.begin() as session:
+        session.execute(
+            insert(PatientRequest).values(
+                participant_id=participant_id,
+                assessment_id=people.assessment_id(participant_id, "m03"),
+                type="remind_later",
+                payload={},
+                recorded_at=runtime.clock(),
+            )
+        )
+
+
+def test_one_that_cannot_be_decided_about_does_not_hold_up_the_others(runtime, anna, gateway, clock):
+    beda = People(runtime, None, lambda *_: None).participant("UME-002", randomized_on=OPENED_TODAY)
+    tick(runtime)
+    poison(runtime, anna)
+    assert deliver(runtime, gateway) == 1
+    assert {row.participant_id: (row.state, row.attempts) for row in rows(runtime)} == {
+        anna: ("queued", 0),
+        beda: ("sent", 1),
+    }
+    assert deliver(runtime, gateway) == 0
+    assert told(runtime)["message.postponed"] == 1  # looked at again in an hour, not every three seconds
+    clock.set(rows(runtime)[0].not_after)
+    assert deliver(runtime, gateway) == 0
+    assert (rows(runtime)[0].state, rows(runtime)[0].state_reason) == ("cancelled", "too_late")
+
+
+def test_one_that_cannot_be_decided_about_does_not_keep_others_from_being_queued(runtime, anna):
+    beda = People(runtime, None, lambda *_: None).participant("UME-002", randomized_on=OPENED_TODAY)
+    poison(runtime, anna)
+    with runtime.reading() as session:
+        seen = delivery.reminding.look(session, study=runtime.study, vault=runtime.vault, now=runtime.clock())
+    assert len(seen.failed) == 1
+    assert tick(runtime) == ["opens+0"]
+    assert only(runtime).participant_id == beda
+
+
+def test_a_message_to_staff_whose_text_cannot_be_made_waits_alone(runtime, anna, gateway, clock):
+    with runtime.writing.begin() as session:
+        user = StaffUser(email="s@example.se", name="S", role="nurse", language="sv", created_at=clock())
+        session.add(user)
+        session.flush()
+        outbox.queue(
+            session, key="digest:1", kind="digest", channel="email", user_id=user.id, due_at=clock(), now=clock(),
+            actor=STAFF,
+        )  # fmt: skip
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise RuntimeError("+46701740605")
+
+    tried = delivery.deliver_once(runtime, gateway.both(), worker="w1", composers={"digest": breaks})
+    assert tried == 0
+    assert (only(runtime).state, only(runtime).next_try_at) == ("queued", clock() + timedelta(hours=1))
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
