@@ -74,8 +74,8 @@ PAGES = {
     "karin": (
         "work", "participants", "participants/new", "participants/UME-024", "participants/UME-024/contact",
         "participants/UME-024/events", "participants/UME-024/log-contact", "participants/UME-022/randomise",
-        "participants/UME-022/sheet", "participants/UME-024/correct-randomisation", "compliance", "export", "audit",
-        "study", "account",
+        "participants/UME-022/sheet", "participants/UME-024/correct-randomisation", "proposals", "compliance", "export",
+        "audit", "study", "study/amendment", "account",
     ),
     "ada": ("users", "audit", "study"),
 }  # fmt: skip
