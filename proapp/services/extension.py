@@ -17,6 +17,7 @@ from proapp.services.contact_log import find_assessment
 from proapp.services.errors import Refused
 from proapp.services.members import Expected
 from proapp.study.model import Study
+from proapp.study.versions import numbered
 
 EXTENDED = "extended"
 
@@ -52,7 +53,8 @@ def offer(assessment: Expected, *, today: date, study: Study) -> Offer | None:
     if late_until is None:
         return None
     earliest = max(today, late_until + timedelta(days=1))
-    latest = late_until + timedelta(days=study.extension_max_days)
+    own = numbered(study, assessment.protocol_version)  # the version of the study that it was planned by
+    latest = late_until + timedelta(days=own.extension_max_days)
     return Offer(earliest, latest) if earliest <= latest else None
 
 

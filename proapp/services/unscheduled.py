@@ -12,16 +12,17 @@ from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, AssessmentEvent, Participant, ResponseSet
-from proapp.services import audit, planning, register
+from proapp.services import audit, planning, register, versions
 from proapp.services.audit import Actor, Entry
 from proapp.services.contact_log import find_assessment
 from proapp.services.errors import Refused
-from proapp.services.members import Expected
+from proapp.services.members import Expected, Member
 from proapp.services.messages import cancel_queued
 from proapp.services.participant_events import check_date, check_not_ended
 from proapp.study.events import Event, standing
 from proapp.study.model import Study, TimePoint
 from proapp.study.schedule import PlannedAssessment
+from proapp.study.versions import in_force
 
 LONGEST_AHEAD = timedelta(days=366)  # how far ahead one may open, and how long it may be open
 BY_MISTAKE = "opened_by_mistake"
@@ -30,6 +31,11 @@ BY_MISTAKE = "opened_by_mistake"
 def choices(study: Study, arm: str | None) -> tuple[TimePoint, ...]:
     """The time points that staff may open for a participant of this arm (None: not randomised yet)."""
     return tuple(one for one in study.timepoints if one.kind == "unscheduled" and one.is_for(arm))
+
+
+def offered(study: Study, member: Member) -> tuple[TimePoint, ...]:
+    """Those of the version that the participant's site works by."""
+    return choices(in_force(study, member.site_code), member.facts.arm)
 
 
 def usual_close(timepoint: TimePoint, opens_on: date) -> date:
@@ -65,6 +71,7 @@ def open_assessment(
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     events = planning.load_events(session, participant.id)
+    study = in_force(versions.current(session, study), participant.site_code)
     point = _point(study, timepoint, planning.anchors_of(events).arm)
     today = register.today_at(study, participant.site_code, now)
     last = closes_on or usual_close(point, opens_on)

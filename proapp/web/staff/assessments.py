@@ -88,7 +88,7 @@ def end_extension(assessment_id: int) -> Response:
 @audience(*CLINICAL)
 def open_assessment(study_id: str) -> Response:
     person = member(study_id)
-    if not unscheduled.choices(runtime().study, person.facts.arm):
+    if not unscheduled.offered(runtime().study, person):
         flash(gettext("This study has no assessments that are opened by hand."), "problem")
         return to_participant(study_id)
     form = OpenForm(person, data={"opens_on": today()})
@@ -110,7 +110,7 @@ def open_assessment(study_id: str) -> Response:
             opens = day(form.opens_on.data)
             flash(gettext("%(timepoint)s is opened, from %(day)s on.", timepoint=label, day=opens))
             return to_participant(study_id)
-    points = unscheduled.choices(runtime().study, person.facts.arm)
+    points = unscheduled.offered(runtime().study, person)
     return page("staff/open_assessment.html", form, person=person, points=points)
 
 

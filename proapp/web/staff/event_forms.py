@@ -73,7 +73,7 @@ class OpenForm(Form):
 
     def __init__(self, person: Member, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        points = unscheduled.choices(runtime().study, person.facts.arm)
+        points = unscheduled.offered(runtime().study, person)
         self.timepoint.choices = [SelectChoice(point.code, in_language(point.label)) for point in points]
         if len(points) == 1 and not self.timepoint.data:
             self.timepoint.data = points[0].code

@@ -39,7 +39,7 @@ def events(study_id: str) -> str:
         names=EVENT_NAMES,
         groups=happenings.groups(person, runtime().study),
         recorded=happenings.recorded(person, runtime().study, today()),
-        outside=bool(unscheduled.choices(runtime().study, person.facts.arm)),
+        outside=bool(unscheduled.offered(runtime().study, person)),
         form=Form(formdata=None),
     )
 

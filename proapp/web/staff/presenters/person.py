@@ -195,7 +195,7 @@ def _actions(member: Member, on: Background) -> Iterator[Action]:
     if member.periods is not None:
         return
     _, stop = stop_of(member.facts, today=on.today)
-    outside = stop is None and unscheduled.choices(on.study, member.facts.arm)
+    outside = stop is None and unscheduled.offered(on.study, member)
     offers = [
         ("staff.randomise", gettext("Randomise"), stop is None and member.facts.randomized_on is None),
         ("staff.log_contact", gettext("Log a contact"), True),
