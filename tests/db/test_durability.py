@@ -80,7 +80,7 @@ def test_a_writer_takes_its_turn_at_the_start(runtime, engine):
     if engine.dialect.name != "sqlite":
         pytest.skip("PostgreSQL locks rows, not the file")
     sent = []
-    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_rest: sent.append(statement))
+    event.listen(engine, "checkout", lambda driver, _record, _proxy: driver.set_trace_callback(sent.append))
     with runtime.writing() as session:
         session.execute(text("SELECT 1"))
     with runtime.reading() as session:
