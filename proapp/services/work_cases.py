@@ -135,11 +135,11 @@ def _task(assessment: Expected, found: Signals, *, study: Study, now: datetime) 
 def step_due(assessment: Expected, channel: str, *, study: Study, now: datetime) -> datetime | None:
     """When the newest step of the reminder plan for `channel` (task or digest) fell due, if one did and an answer is
     still waited for. These steps have no message, so they are worked out whenever somebody looks."""
+    if not is_waiting(assessment.state):
+        return None
     study = numbered(study, assessment.protocol_version)
     timepoint = study.timepoints_by_code.get(assessment.timepoint)
     if timepoint is None or all(step.channel != channel for step in timepoint.reminders):
-        return None
-    if not is_waiting(assessment.state):
         return None
     member = assessment.member
     zone = study.zone(member.site_code)
