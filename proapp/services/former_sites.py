@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,7 @@ def _as_seen_by(member: Member, sites: frozenset[str] | None, study: Study, toda
     plain = [event.plain() for event in events]
     seen = replace(
         member,
+        language=_language_then(member, periods),
         channel=None,
         contact=None,
         activated_at=None,
@@ -84,6 +85,12 @@ def _as_seen_by(member: Member, sites: frozenset[str] | None, study: Study, toda
     )
     seen.assessments = [_again(one, seen, study, today) for one in member.assessments if one.site_code in sites]
     return seen
+
+
+def _language_then(member: Member, periods: Sequence[Stay]) -> str:
+    every = [event.plain() for event in (*member.events, *member.superseded)]
+    until = periods[-1].until_on if periods else None
+    return history.language(every, member.language, cut_off=until - timedelta(days=1) if until else None)
 
 
 def _happened_in(event: Event, periods: Sequence[Stay]) -> bool:

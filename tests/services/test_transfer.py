@@ -105,11 +105,13 @@ def test_a_former_site_reads_its_own_time_and_no_more(session, study, move, hous
     session.commit()
     house.event(anna, "progression", date(2026, 10, 5))
     house.event(anna, "death", date(2026, 11, 10))
+    house.event(anna, "language_change", date(2026, 11, 9), **{"from": "sv", "to": "en"})
     (seen,) = former_sites.load(session, study=study, sites=UME, today=TODAY).members
     assert [one.timepoint for one in seen.assessments] == ["baseline", "m03", "m06"]
     assert [one.outcome for one in seen.attempts] == ["no_answer"]
     assert [one.type for one in seen.events] == ["pro_consent", "randomized", "site_transfer", "progression"]
     assert (seen.facts.died_on, seen.channel, seen.contact, seen.activated_at) == (None, None, None, None)
+    assert seen.language == "sv"
     (whole,) = former_sites.load(session, study=study, sites=LUN, today=TODAY).members
     assert len(whole.assessments) == len(study.timepoints)
     assert (whole.facts.died_on, len(whole.attempts), whole.periods) == (date(2026, 11, 10), 2, None)
