@@ -232,14 +232,17 @@ def fill(
     *,
     changed: tuple[str, ...] = (),
 ) -> None:
-    """Put the details into the row. What was known about an address does not hold for another one."""
+    """Put the details into the row. What was known about an address does not hold for another one, nor what messages
+    have shown of one way of contact for another way."""
     row.sealed = _sealed(vault, row.participant_id, details)
     row.channel = details.channel
     row.mobile_index = _mobile_index(vault, details.mobile) if details.mobile else None
     row.updated_at = now
     row.updated_by_id = actor.id if actor.kind == "staff" else None
     if "mobile" in changed or "email" in changed:
-        row.confirmed_at = row.verified_at = row.undeliverable_at = row.undeliverable_reason = None
+        row.confirmed_at = None
+    if changed:
+        row.verified_at = row.undeliverable_at = row.undeliverable_reason = None
 
 
 def _mobile_index(vault: Vault, mobile: str) -> str:

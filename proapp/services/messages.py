@@ -213,7 +213,8 @@ def resend(
     before = message.state
     message.state, message.state_reason, message.settled_at = "queued", "resent", None
     message.attempts, message.next_try_at = 0, now
-    message.claimed_by = message.lease_until = message.provider_ref = message.handed_over_at = None
+    # The provider's reference stays, so that the gateway can tell this from what it had before (outbox._take).
+    message.claimed_by = message.lease_until = message.handed_over_at = None
     session.flush()
     entry = Entry("message.requeued", "message", message.id, {"was": before}, site_code=site_code)
     audit.record(session, entry, actor=actor, now=now, participant_id=message.participant_id, locked=True)

@@ -128,8 +128,11 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
         units=ready.units,
         **({"link_hash": ready.link_hash} if ready.link_hash else {}),
     )
-    # The same at every try of this message, and of no other, whoever else uses the gateway.
-    reference = vault.keyed_hash("message", row.key)[:32]
+    # The same at every try of this message, and of no other, whoever else uses the gateway. What came to nothing there
+    # and is sent again by hand (it still bears the provider's reference) is another one: else the gateway, which knows
+    # this one, would send nothing and say that all is well.
+    what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
+    reference = vault.keyed_hash("message", what)[:32]
     outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
     return Claimed(row.id, row.kind, outgoing, ready.units, attempt)
 

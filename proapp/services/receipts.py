@@ -19,7 +19,7 @@ from proapp.services.audit import WORKER, Actor, Entry
 STATUSES = ("accepted", "delivered", "failed")
 # A later word about a message counts only if it says more than what is known.
 _REPLACES = {
-    "delivered": ("sending", "sent", "failed", "possibly_sent"),
+    "delivered": ("queued", "sending", "sent", "failed", "possibly_sent"),  # queued: to be sent again, and not needed
     "failed": ("sending", "sent", "possibly_sent"),
 }
 

@@ -204,6 +204,16 @@ def test_changing_something_else_does_not_ask_again_about_a_shared_number(sessio
     assert change(session, runtime, nurse, channel="letter") == ("channel",)
 
 
+def test_another_way_of_contact_is_not_held_to_be_out_of_reach(session, runtime, enrolled, nurse):
+    anna = enrolled()
+    row = session.get(Contact, anna)
+    row.verified_at, row.undeliverable_at, row.undeliverable_reason = NOW, NOW, "absent"
+    session.flush()
+    change(session, runtime, nurse, channel="email")
+    session.refresh(row)
+    assert (row.undeliverable_at, row.undeliverable_reason, row.verified_at) == (None, None, None)
+
+
 def test_a_number_given_up_can_be_used_by_another(session, runtime, enrolled, nurse):
     enrolled()
     change(session, runtime, nurse, mobile="", channel="email")

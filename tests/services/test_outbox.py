@@ -578,6 +578,42 @@ def test_a_report_of_an_unknown_message_is_kept(runtime, engine):
         assert (event.chain, event.action) == (audit.SYSTEM, "receipt.received")
 
 
+class SameKeySameAnswer(Memory):
+    """A gateway that takes a reference for an idempotency key, and gives no reference of its own."""
+
+    def send(self, message: Any, *, timeout: float) -> Accepted:
+        if message.reference not in {one.reference for one in self.given}:
+            self.given.append(message)
+        return Accepted(message.reference)
+
+
+def test_what_did_not_arrive_and_is_sent_again_by_hand_is_another_message_to_the_gateway(runtime, anna, clock):
+    gateway = SameKeySameAnswer()
+    tick(runtime)
+    deliver(runtime, gateway)
+    report(runtime, "failed", "absent", ref=only(runtime).provider_ref)
+    clock.forward(minutes=5)
+    with runtime.writing.begin() as session:
+        session.execute(update(Contact).values(updated_at=clock(), undeliverable_at=None))
+        messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
+    assert deliver(runtime, gateway) == 1
+    assert len(gateway.given) == 2
+    assert only(runtime).state == "sent"
+    assert contact(runtime).undeliverable_at is None
+    report(runtime, "delivered", ref=only(runtime).provider_ref)
+    assert only(runtime).state == "delivered"
+
+
+def test_what_perhaps_went_and_is_sent_again_by_hand_keeps_its_reference(runtime, anna, clock):
+    gateway = Memory(answer=raises(UnknownOutcome("no_answer")))
+    tick(runtime)
+    deliver(runtime, gateway)
+    with runtime.writing.begin() as session:
+        messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
+    deliver(runtime, gateway)
+    assert len({message.reference for message in gateway.given}) == 1
+
+
 # --- letters --------------------------------------------------------------------------------------------------------
 
 
