@@ -29,7 +29,7 @@ from proapp.services.vault import Vault
 from proapp.study.events import Event, standing
 from proapp.study.model import Site, Study
 from proapp.study.schedule import Anchors, PlannedAssessment, is_clamped
-from proapp.study.versions import chain, plan_in_force
+from proapp.study.versions import chain, in_force, plan_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ def _check_randomization(
     """Whether the baseline is there (or not required); False when only the override lets it pass."""
     found = standing(planning.load_events(session, participant.id))
     _check_once(found)
-    if arm not in {known.code for known in study.arms}:
+    if arm not in {known.code for known in in_force(study, participant.site_code).arms}:
         raise Refused("arm_unknown")
     check_date(found, randomized_on, today=register.today_at(study, participant.site_code, now))
     local = now.astimezone(study.zone(participant.site_code))
