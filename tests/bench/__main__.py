@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from proapp.instruments.load import BUILT_IN, load_packs
-from tests.bench import pages
+from tests.bench import follow_up, pages
 from tests.bench.servers import House, Server, Visitor, bare, house
 
 ITEMS = 74
@@ -25,13 +25,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patients", type=int, default=4, help="at the same time")
-    parser.add_argument("--only", choices=["answering", "pages"], default=None)
+    parser.add_argument("--only", choices=["answering", "pages", "follow-up"], default=None)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="proapp-bench-") as folder:
-        if options.only != "pages":
+        if options.only in (None, "answering"):
             answering(Path(folder), options.rounds, options.patients)
-        if options.only != "answering":
+        if options.only in (None, "pages"):
             pages.measure(Path(folder))
+        if options.only in (None, "follow-up"):
+            follow_up.measure(Path(folder))
 
 
 def answering(folder: Path, rounds: int, patients: int) -> None:
