@@ -15,7 +15,8 @@ from sqlalchemy import Connection, insert
 from proapp.db.models import Installation, StaffSite, StaffUser, StudyVersion
 from proapp.demo import people, tales
 from proapp.demo.answers import Trajectory
-from proapp.demo.recorder import Person, Recorder
+from proapp.demo.person import Person
+from proapp.demo.recorder import Recorder
 from proapp.demo.rows import Rows
 from proapp.demo.steps import Enrolled, Life
 from proapp.instruments.model import Instrument

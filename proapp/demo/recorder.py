@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -13,7 +11,6 @@ from argon2 import PasswordHasher
 from proapp.clock import local_date
 from proapp.db.models import (
     ActivationCode,
-    Answer,
     Assessment,
     AssessmentEvent,
     Contact,
@@ -26,77 +23,27 @@ from proapp.db.models import (
     ResponseSet,
 )
 from proapp.demo import people, steps, two_people
-from proapp.demo.answers import Trajectory
-from proapp.demo.rows import Rows
-from proapp.demo.steps import Life, Step
-from proapp.instruments.answers import Given
-from proapp.instruments.model import Instrument
-from proapp.instruments.scoring import score
+from proapp.demo.answering import Answering
+from proapp.demo.person import Person
+from proapp.demo.steps import Step
 from proapp.services import planning
-from proapp.services.audit import WORKER, Actor, Entry
-from proapp.services.contacts import ContactDetails
+from proapp.services.audit import Actor, Entry
 from proapp.services.patient_codes import LOOKUP, VALID_FOR
 from proapp.services.planning import Change, Dates, Stored
-from proapp.services.vault import Vault
 from proapp.study.events import Event
-from proapp.study.model import Study
 from proapp.study.reasons import MISSED_REASONS
 
 # Codes and PINs of the invented are hashed fast: they protect nothing, and there may be ten thousand of them.
 _FAST = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-NEAR_THE_END = timedelta(days=120)
 ACCESS_ENDS = frozenset({"death", "trial_withdrawal"})
 
 
-@dataclass(slots=True)
-class Person:
-    """A participant while the story is told."""
-
-    study_id: str
-    life: Life
-    contact: ContactDetails
-    trajectory: Trajectory
-    nurse: Actor
-    doctor: Actor
-    colleagues: Mapping[tuple[str, str], Actor] = field(default_factory=dict)  # by site and role
-    id: int = 0
-    code_id: int = 0
-    sheets: int = 0
-    proposal: int = 0
-    seen: str = ""  # the hash of what the newest proposal would do
-    events: list[Event] = field(default_factory=list)
-    plan: dict[str, Stored] = field(default_factory=dict)
-    sets: dict[str, tuple[int, dict[str, dict[int, int]]]] = field(default_factory=dict)  # newest by time point
-
-    @property
-    def patient(self) -> Actor:
-        return Actor("patient", self.id, "patient")
-
-    @property
-    def death_at(self) -> datetime | None:
-        return next((s.at for s in self.life.steps if isinstance(s, steps.Happened) and s.type == "death"), None)
-
-
-class Recorder:
-    """Writes steps in order of time. `rng` is for what nobody sees (salts, nonces, receipts)."""
-
-    def __init__(
-        self, rows: Rows, study: Study, instruments: Mapping[str, Instrument], vault: Vault, *, seed: int
-    ) -> None:
-        self.rows, self.study, self.instruments, self.vault, self.seed = rows, study, instruments, vault, seed
-        self.salts = random.Random(f"proapp salts {seed}")  # noqa: S311 - see _FAST
-        self.packs = {
-            code: {"version": pack.version, "hash": pack.content_hash, "algorithm": pack.algorithm_version}
-            for code, pack in instruments.items()
-        }
+class Recorder(Answering):
+    """Writes steps in order of time."""
 
     def record(self, person: Person, step: Step) -> None:
         getattr(self, f"_{type(step).__name__.lower()}")(person, step)
         self.rows.flush_when_full()
-
-    def _tell(self, person: Person, entries: list[Entry], actor: Actor, at: datetime) -> None:
-        told = [replace(entry, site_code=person.life.site_code) for entry in entries]
-        self.rows.tell(*told, actor=actor, at=at, participant_id=person.id)
 
     # --- enrolment and access ---------------------------------------------------------------------------------------
 
@@ -251,99 +198,13 @@ class Recorder:
             return False
         return end < today and not (old.opens_on is not None and old.opens_on <= today)
 
-    # --- answers ----------------------------------------------------------------------------------------------------
-
-    def _filled(self, person: Person, step: steps.Filled) -> None:
-        assessment = person.plan[step.timepoint]
-        person.plan[step.timepoint] = replace(assessment, opened=True)
-        actor = person.doctor if step.by_staff else person.patient
-        instruments = [self.instruments[code] for code in self.study.timepoint(step.timepoint).instruments]
-        started: dict[str, Any] = {
-            "mode": step.mode,
-            "respondent": step.respondent,
-            "protocol_version": self.study.number,
-            "packs": {one.code: self.packs[one.code] for one in instruments},
-        }
-        by = actor.id if step.by_staff else None
-        set_id = self.rows.add(
-            ResponseSet, assessment_id=assessment.id, **started, started_at=step.at, entered_by_id=by
-        )
-        entry = Entry("response_set.started", "response_set", set_id, {"assessment": assessment.id, **started})
-        self._tell(person, [entry], actor, step.at)
-        codes, last_at = self._answers(person, step, set_id, instruments, actor)
-        person.sets[step.timepoint] = set_id, codes
-        if step.sent and step.completed_on:
-            self._submit(person, step.timepoint, step.completed_on, actor, last_at + timedelta(seconds=25))
-
-    def _answers(
-        self, person: Person, step: steps.Filled, set_id: int, instruments: list[Instrument], actor: Actor
-    ) -> tuple[dict[str, dict[int, int]], datetime]:
-        """One row and one event for each item; returns the codes given and the time of the last."""
-        codes: dict[str, dict[int, int]] = {one.code: {} for one in instruments}
-        by = "patient" if actor.kind == "patient" else f"staff:{actor.id}"
-        at, rows = step.at, []
-        for number, (instrument, item, given) in enumerate(self._given(person, step, instruments), start=1):
-            if step.items is not None and number > step.items:
-                if step.again_at is None:
-                    break
-                at = max(at, step.again_at)
-            at += timedelta(seconds=step.seconds)
-            if given.code is not None:
-                codes[instrument][item] = given.code
-            rows.append(
-                {
-                    "response_set_id": set_id, "instrument": instrument, "item": item, "kind": given.kind,
-                    "code": given.code, "language": person.life.language, "recorded_at": at, "client_id": None,
-                    "device_at": None, "actor": by,
-                }
-            )  # fmt: skip
-            told = {"old": None, "new": given.code or given.kind, "language": person.life.language}
-            entry = Entry("answer.recorded", "answer", f"{set_id}/{instrument}.{item}", told)
-            self._tell(person, [entry], actor, at)
-        self.rows.add_plain(Answer, rows)
-        return codes, at
-
-    def _given(
-        self, person: Person, step: steps.Filled, instruments: list[Instrument]
-    ) -> Iterator[tuple[str, int, Given]]:
-        end, months = person.death_at, self.study.timepoint(step.timepoint).months
-        near = end is not None and end - step.at < NEAR_THE_END
-        for instrument in instruments:
-            for item, given in person.trajectory.answers(instrument, months=months, near_the_end=near):
-                left_out = step.only is not None and not (instrument.core and item in step.only)
-                yield instrument.code, item, Given("skipped") if left_out else given
-
-    def _swept(self, person: Person, step: steps.Swept) -> None:
-        self._submit(person, step.timepoint, step.completed_on, WORKER, step.at)
-
-    def _submit(self, person: Person, timepoint: str, completed_on: date, actor: Actor, at: datetime) -> None:
-        set_id, codes = person.sets[timepoint]
-        facts = {
-            "completed_on": completed_on,
-            "auto_submitted": actor is WORKER,
-            "receipt": self.vault.new_receipt(),
-            "answered_items": sum(map(len, codes.values())),
-            "valid": self._is_valid(codes),
-        }
-        self.rows.change(ResponseSet, set_id, submitted_at=at, **facts)
-        stored = person.plan[timepoint]
-        first = min(stored.completed_on or completed_on, completed_on)
-        person.plan[timepoint] = replace(stored, completed_on=first)
-        told = {"assessment": person.plan[timepoint].id, **facts}
-        self._tell(person, [Entry("response_set.submitted", "response_set", set_id, told)], actor, at)
-
-    def _is_valid(self, codes: Mapping[str, Mapping[int, int]]) -> bool:
-        core = [self.instruments[code] for code in codes if self.instruments[code].core]
-        results = [(one, result) for one in core for result in score(one, codes[one.code])]
-        return any(result.value is not None and result.code in one.scales_by_code for one, result in results)
+    # --- decisions, reasons, contacts -------------------------------------------------------------------------------
 
     def _voided(self, person: Person, step: steps.Voided) -> None:
         set_id, _ = person.sets[step.timepoint]
         self.rows.change(ResponseSet, set_id, void_reason=step.reason)
         payload, assessment = {"response_set": set_id}, person.plan[step.timepoint].id
         self._decision(person, assessment, "voided", payload, step.reason, person.doctor, step.at)
-
-    # --- decisions, reasons, contacts -------------------------------------------------------------------------------
 
     def _decided(self, person: Person, step: steps.Decided) -> None:
         payload: dict[str, Any] = {} if step.by_staff else {"by": "patient"}

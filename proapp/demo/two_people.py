@@ -16,7 +16,7 @@ from proapp.study.model import Study
 from proapp.study.versions import chain
 
 if TYPE_CHECKING:
-    from proapp.demo.recorder import Person
+    from proapp.demo.person import Person
 
 
 def propose(rows: Rows, study: Study, person: Person, step: steps.Proposed) -> Entry:
