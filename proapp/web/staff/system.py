@@ -117,8 +117,15 @@ def _messages(found: Health) -> Iterator[Line]:
     yield Line(
         gettext("Delivered, of those that left in the last 7 days"),
         gettext("%(arrived)s of %(left)s", arrived=found.arrived, left=found.left),
-        f"{100 * found.delivery_rate:.0f} %" if found.delivery_rate is not None else "",
+        _rate(found),
     )
+
+
+def _rate(found: Health) -> str:
+    """Some gateways never say what arrived: then nought is no rate."""
+    if found.delivery_rate is None:
+        return ""
+    return f"{100 * found.delivery_rate:.0f} %" if found.arrived else gettext("no gateway has reported any")
 
 
 def _program() -> Iterator[Line]:

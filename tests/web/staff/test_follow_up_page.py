@@ -136,3 +136,17 @@ def test_the_page_takes_a_fixed_number_of_statements(people: Any, anna: int, sta
         text(berit)
         counts.append(len(statements))
     assert counts[0] == counts[1] <= 22
+
+
+def test_a_letter_that_was_cancelled_says_why(people: Any, anna: int) -> None:
+    moment = at(13, 9)
+    message(people, anna, "target+3", "cancelled", moment, channel="letter", state_reason="too_late",
+            settled_at=at(20, 9))  # fmt: skip
+    page = text(people.staff("berit"))
+    assert "Cancelled Fri 20 Nov 2026 10:00, because it would come too late to be of use." in page
+
+
+def test_a_step_for_the_nurse_on_a_day_that_is_over(people: Any, anna: int, clock: Any) -> None:
+    clock.forward(days=4)
+    assert "On the worklist: call." in text(people.staff("berit"))
+    assert "It was on the worklist: call." in text(people.staff("berit"), "2026-11-25")

@@ -84,16 +84,21 @@ def _row(step: Step, about: About, found: Explained, zone: ZoneInfo) -> Row:
         what=what,
         tone=tone,
         icon=icon,
-        why=_why(step, found, zone),
+        why="" if about.is_next and decision.reason == "not_open" else _why(step, found, zone),
         again=_again(step.message),
         is_today=decision.due_at is not None and local_date(decision.due_at, zone) == found.day,
     )
 
 
+def _tells(message: Sent) -> bool:
+    """Whether the row of the outbox says more than the decision; of a letter only that it was cancelled."""
+    return message.channel != "letter" or message.state == "cancelled"
+
+
 def _what(step: Step, found: Explained) -> tuple[str, str, str]:
     """In a word or two, with tone and icon."""
     decision, message = step.decision, step.message
-    if message is not None and message.channel != "letter":
+    if message is not None and _tells(message):
         tones = {"delivered": ("done", "done"), "sent": ("done", "done"), "failed": ("missed", "alert")}
         return delivery.state(message.state), *tones.get(message.state, _TONES.get(message.state, ("open", "clock")))
     if step.done is not None:
@@ -119,7 +124,7 @@ _TONES = {
 
 def _why(step: Step, found: Explained, zone: ZoneInfo) -> str:
     decision, message = step.decision, step.message
-    if message is not None and message.channel != "letter":
+    if message is not None and _tells(message):
         return delivery.message_line(message, zone)
     if step.done is not None:
         return gettext("%(when)s.", when=delivery.when(step.done.at, zone)) + (
@@ -134,15 +139,23 @@ def _why(step: Step, found: Explained, zone: ZoneInfo) -> str:
 
 
 def _due(decision: Decision, found: Explained) -> str:
-    if decision.via == "letter":
-        return gettext("On the list of letters.")
-    if decision.via == "task":
-        return gettext("On the worklist: call.")
-    if decision.via == "digest":
-        return gettext("In the next message to the investigator.")
-    if found.day < found.today:
-        return gettext("Nothing had taken it by the end of that day.")
-    return gettext("Goes with the next round, within a minute or two.")
+    now_, then = _DUE.get(decision.via or "", _DUE[""])
+    return str(then if found.day < found.today else now_)
+
+
+# via → what is said of it today, and of a day that is over
+_DUE = {
+    "letter": (lazy_gettext("On the list of letters."), lazy_gettext("It was on the list of letters.")),
+    "task": (lazy_gettext("On the worklist: call."), lazy_gettext("It was on the worklist: call.")),
+    "digest": (
+        lazy_gettext("In the next message to the investigator."),
+        lazy_gettext("It was passed on to the investigator."),
+    ),
+    "": (
+        lazy_gettext("Goes with the next round, within a minute or two."),
+        lazy_gettext("Nothing had taken it by the end of that day."),
+    ),
+}
 
 
 def _waits(decision: Decision, zone: ZoneInfo) -> str:
