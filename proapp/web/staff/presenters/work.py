@@ -13,6 +13,7 @@ from proapp.services import extension, work_cases
 from proapp.services.cohort import Member
 from proapp.services.follow_up import CALLS, CLOSING, REASONS, WISHES, Row, Work
 from proapp.study.model import Study
+from proapp.study.worklist import RANKS
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import words
 from proapp.web.staff.presenters.why import why
@@ -128,7 +129,8 @@ def time_left(days: int | None) -> str:
 def _by_when(found: Row) -> str:
     if found.item.by_when is not None:
         return format_date(found.item.by_when, "EEE d MMM")
-    return gettext("before randomisation") if found.item.reason == "baseline_incomplete" else ""
+    waits_for_baseline = found.item.rank == RANKS["baseline_incomplete"]  # also where the code was never used
+    return gettext("before randomisation") if waits_for_baseline else ""
 
 
 def _last_contact(found: Row, study: Study) -> str:
