@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Assessment, AuditEvent, SiteActivation, StudyVersion
+from proapp.db.models import Assessment, AuditEvent, Participant, SiteActivation, StudyVersion
 from proapp.services import audit, planning, plans, versions
 from proapp.services.audit import GENESIS, WORKER, Actor, Entry
 from proapp.services.plan_changes import Change, changes
@@ -63,9 +63,7 @@ def begin(
     """
     row.applied_at, row.active_from = now, max(row.active_from, today_at(study, row.site_code, now))
     session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        # Whoever is being enrolled at this moment is waited for: else the newcomer would keep the version before.
-        session.execute(text("LOCK TABLE participant IN SHARE ROW EXCLUSIVE MODE"))
+    hold(session, [row.site_code])
     study = versions.current(session, study)
     people = plans.read(session, sites=frozenset({row.site_code}), lock=True)
     found = [(one, _changes(study, one)) for one in people]
@@ -74,6 +72,19 @@ def begin(
     done = Activated(number, row.site_code, count, sum(bool(todo) for _, todo in found))
     told = {"number": number, "active_from": row.active_from, "assessments": count, "participants": done.participants}
     return done, Entry("activation.applied", "site_activation", row.id, told, site_code=row.site_code)
+
+
+def hold(session: Session, sites: Iterable[str]) -> None:
+    """Wait for whoever is writing about the participants of these sites or enrolling one, or approving another version,
+    and keep them out until the end of the transaction: what is looked at from now on is what will be done.
+
+    First the rows, then the table: whoever holds a row may be about to change it.
+    """
+    mine = select(Participant.id).where(Participant.site_code.in_(sorted(sites))).order_by(Participant.id)
+    session.execute(mine.with_for_update(key_share=True)).all()
+    if session.get_bind().dialect.name == "postgresql":
+        # Whoever is being enrolled at this moment is waited for: else the newcomer would keep the version before.
+        session.execute(text("LOCK TABLE participant IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _changes(study: Study, one: Held) -> tuple[Change, ...]:

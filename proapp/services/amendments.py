@@ -230,6 +230,7 @@ def approve(
     proposal = proposals.find(session, proposal_id, role=actor.role, sites=sites)
     proposals.require_approver(proposal, actor)
     row = proposals.lock_undecided(session, proposal)
+    activation.hold(session, proposal.sites)
     looked = look_at(session, proposal, study=study, instruments=instruments, now=now)
     if looked.diff.digest != seen:
         raise Refused("look_again")

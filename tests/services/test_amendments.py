@@ -12,7 +12,15 @@ import pytest
 from sqlalchemy import func, select
 
 from proapp.amending import keep_up
-from proapp.db.models import Assessment, AuditEvent, ChangeProposal, Participant, SiteActivation, StudyVersion
+from proapp.db.models import (
+    Assessment,
+    AuditEvent,
+    ChangeProposal,
+    Participant,
+    ResponseSet,
+    SiteActivation,
+    StudyVersion,
+)
 from proapp.export.bundle import bundle
 from proapp.export.snapshot import snapshot
 from proapp.instruments.problems import DefinitionError
@@ -368,6 +376,53 @@ def test_two_who_approve_at_once_do_it_once(desk, runtime):
         thread.join()
     assert sorted(outcomes) == ["already_decided", "done"]
     assert verified(runtime)
+
+
+def test_two_proposals_that_are_approved_at_once_do_not_both_begin(desk, runtime):
+    texts = amended(WIDER), amended(("months = 6", "months = 7"), number="2.1")
+    given = [(one, desk.seen(one)) for one in [desk.propose(text, {"UME": TODAY}) for text in texts]]
+    outcomes, ready = [], threading.Barrier(2)
+
+    def approve(proposal: int, seen: str) -> None:
+        ready.wait()
+        try:
+            desk.approve(proposal, seen=seen)
+            outcomes.append("done")
+        except Refused as refused:
+            outcomes.append(refused.code)
+
+    both = [threading.Thread(target=approve, args=one) for one in given]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert sorted(outcomes) == ["done", "superseded"]
+    assert verified(runtime)
+
+
+def test_what_is_being_written_while_somebody_approves_is_looked_at_too(desk, runtime, house, plan_of):
+    """A first answer on its way when the button is pressed: it pins the assessment, which the approver did not see."""
+    proposal = desk.propose(amended(WIDER), {"UME": TODAY})
+    seen, outcomes = desk.seen(proposal), []
+
+    def approve() -> None:
+        try:
+            desk.approve(proposal, seen=seen)
+            outcomes.append("done")
+        except Refused as refused:
+            outcomes.append(refused.code)
+
+    with runtime.writing.begin() as session:
+        session.get(Participant, house.anna, with_for_update={"key_share": True})
+        values = {"mode": "self_remote", "respondent": "self", "protocol_version": "1", "packs": {}}
+        session.add(ResponseSet(assessment_id=plan_of(house.anna)["m06"].id, started_at=runtime.clock(), **values))
+        session.flush()
+        other = threading.Thread(target=approve)
+        other.start()
+        other.join(1)
+        assert outcomes == []
+    other.join()
+    assert outcomes == ["look_again"]
 
 
 def test_a_proposal_that_another_version_has_overtaken_is_refused(desk):
