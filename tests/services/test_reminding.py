@@ -283,9 +283,12 @@ def test_what_cannot_be_decided_about_is_named_and_stops_nobody(runtime, house, 
 def test_a_letter_that_nobody_posted_leaves_its_list_when_it_is_of_no_more_use(runtime, house, clock):
     house.participant(randomized_on=OPENED_TODAY, channel="letter")
     assert tick(runtime) == [("m03", "opens+0")]
-    clock.set(rows(runtime)[0].not_after)
+    clock.forward(days=12)  # nobody was at the clinic; it is still of use
     tick(runtime)
-    assert states(runtime)[0] == ("opens+0", "cancelled", "too_late")
+    assert states(runtime) == [("opens+0", "queued", None)]
+    clock.forward(days=6)
+    assert tick(runtime) == [("m03", "target+3")]
+    assert states(runtime) == [("opens+0", "cancelled", "too_late"), ("target+3", "queued", None)]
 
 
 def test_a_letter_is_about_one_assessment_and_goes_with_it(runtime, house, clock):
