@@ -29,6 +29,7 @@ def english() -> Any:
         ({"why": "recipient_refused"}, [("why", "the number or address does not exist")]),
         ({"why": "superseded"}, [("why", "a later step takes its place")]),
         ({"old": {"channel": "sms"}, "new": {"channel": "letter"}}, [("channel", "SMS → Letter")]),
+        ({"step": "target+3"}, [("step", "3 days after the target day")]),
         ({"has_note": False}, [("with a note", "no")]),
         ({"code": "of_an_earlier_version", "unheard_of": 7}, [("code", "of_an_earlier_version"), ("unheard_of", "7")]),
         ({"old": "a", "new": None}, [("", "a → –")]),

@@ -88,6 +88,8 @@ def _plain(value: Any, name: str = "") -> str:
         return ", ".join(f"{_named(inner)}: {_plain(one, inner)}" for inner, one in sorted(value.items()))
     if isinstance(value, list):
         return ", ".join(_plain(one, name) for one in value)
+    if name == "step":
+        return delivery.step_words(str(value))
     if isinstance(value, bool):
         return str(words.FLAGS["Y" if value else "N"])
     if isinstance(value, str) and value in VALUES.get(name, {}):

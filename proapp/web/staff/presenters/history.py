@@ -18,7 +18,7 @@ from proapp.services.overview import Change
 from proapp.study.model import Study
 from proapp.web.context import day, moment
 from proapp.web.staff.audit_words import in_words
-from proapp.web.staff.presenters import words
+from proapp.web.staff.presenters import delivery, words
 from proapp.web.staff.presenters.words import Background
 
 EVENTS: Mapping[str, Any] = {
@@ -283,6 +283,11 @@ def _fields(text: Any) -> Say:
     return say
 
 
+def _cancelled(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    why = delivery.why_not(str(details.get("why") or ""))
+    return gettext("Message cancelled, because %(why)s", why=why) if why else gettext("Message cancelled")
+
+
 _SENTENCES: Mapping[str, Say] = {
     "contact.recorded": _fields(lazy_gettext("Contact details recorded")),
     "contact.changed": _fields(lazy_gettext("Contact details changed")),
@@ -300,7 +305,7 @@ _SENTENCES: Mapping[str, Say] = {
     "former_site.recorded": _former,
     "former_site.changed": _former,
     "former_site.removed": _former,
-    "message.cancelled": _about(lazy_gettext("message cancelled")),
+    "message.cancelled": _cancelled,
     "message.queued": _about(lazy_gettext("message queued")),
     "missed_reason.recorded": _reason,
     "response_set.started": _about(lazy_gettext("started to answer")),
