@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from proapp.study.load import BRECLIM2
-from tests.e2e.conftest import DESK, PHONE, Site, installed, no_sideways_scrolling, picture
+from tests.e2e.conftest import DESK, SMALL, Site, installed, no_sideways_scrolling, picture
 from tests.e2e.desk import sign_in
 from tests.following import MORE, following
 from tests.people import People
@@ -109,6 +109,14 @@ def test_another_clinic_takes_over(site, desk, axe, open_browser):
     desk.goto("/staff/participants")
     shown(desk, axe, "staff-participants-former")
 
-    phone = sign_in(open_browser(PHONE, locale="sv-SE"), site, "charlie")
-    phone.goto(f"{BASE}/events")
-    shown(phone, axe, "staff-events-phone")
+    phone = sign_in(open_browser(SMALL, locale="sv-SE"), site, "charlie")
+    phone.get_by_role("button", name="Svenska").click()
+    for name, path in (
+        ("events", f"{BASE}/events"),
+        ("transfer", f"{BASE}/events/site_transfer"),
+        ("pause", f"{BASE}/events/contact_pause"),
+        ("participant-moved", BASE),
+    ):
+        phone.goto(path)
+        expect(phone.locator("html")).to_have_attribute("lang", "sv")
+        shown(phone, axe, f"staff-{name}-phone-sv")
