@@ -257,6 +257,13 @@ class Study(Frozen):
         said = self.model_dump(mode="json", exclude_unset=True)
         return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """What was worked out from the old values is not taken along."""
+        copied = super().model_copy(update=update, deep=deep)
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
     def accepts_id(self, study_id: str) -> bool:
         """True if `study_id` is written the way this study writes participants' numbers."""
         return re.fullmatch(self.id_pattern, study_id) is not None

@@ -44,3 +44,12 @@ def test_the_content_hash_follows_what_is_said_and_not_how(small_text):
 def test_a_time_point_of_one_arm_is_for_that_arm_and_for_those_not_yet_randomised(small):
     assert [small.timepoint("op1").is_for(arm) for arm in ("SURG", None, "ONC")] == [True, True, False]
     assert small.timepoint("m03").is_for("ONC")
+
+
+def test_a_changed_copy_knows_nothing_of_what_the_original_had_worked_out(small):
+    before = small.site("UME"), small.content_hash, small.timepoints_by_code
+    sites = tuple(site.model_copy(update={"name": "Elsewhere"}) for site in small.sites)
+    copied = small.model_copy(update={"sites": sites, "timepoints": small.timepoints[:1]})
+    assert copied.site("UME").name == "Elsewhere"
+    assert list(copied.timepoints_by_code) == ["baseline"]
+    assert (small.site("UME"), small.content_hash, small.timepoints_by_code) == before
