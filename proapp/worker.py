@@ -118,6 +118,19 @@ def deliver_job(runtime: Runtime, gateways: Mapping[str, Gateway], worker: str, 
         log.error("delivery.interrupted", error_type=type(error).__name__)
 
 
+def keep_time(scheduler: BackgroundScheduler, now: datetime) -> None:
+    """Where the machine's clock was put back, what was to run next lies as far ahead as that: it runs now instead."""
+    for job in scheduler.get_jobs():
+        if job.next_run_time is not None and job.next_run_time - now > 2 * job.trigger.interval:
+            log.warning("worker.clock_put_back", job=job.id)
+            job.modify(next_run_time=now)
+
+
+def _keep_time(scheduler: BackgroundScheduler, stopping: threading.Event) -> None:
+    while not stopping.wait(EVERY_SECONDS):
+        keep_time(scheduler, system_clock())
+
+
 def run(runtime: Runtime) -> None:
     """Tick until told to stop (SIGTERM or Ctrl-C); a sweep and a message under way are finished first.
 
@@ -147,6 +160,7 @@ def run(runtime: Runtime) -> None:
         next_run_time=begin + timedelta(seconds=1),
     )
     scheduler.start()
+    threading.Thread(target=_keep_time, args=[scheduler, stopping], daemon=True, name="keep time").start()
     log.info("worker.started", worker=worker, every_seconds=EVERY_SECONDS, deliver_every=DELIVER_EVERY_SECONDS)
     signal.sigwait(stop)
     stopping.set()

@@ -10,11 +10,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
 from click.testing import CliRunner
 from sqlalchemy import func, select
 
@@ -251,3 +252,20 @@ def test_what_is_queued_may_be_left_to_the_worker(runtime: Any, demonstration: C
     People(runtime, None, lambda *_: None).participant("UME-001", randomized_on=OPENED_TODAY)
     assert demonstration("--as-of", "2026-11-23T10:00", "--queue-only").output.endswith("queued: 1\n")
     assert demonstration("--as-of", "2026-11-23T10:01").output.endswith("sent: 1\n")
+
+
+def test_a_clock_that_is_put_back_does_not_stop_the_worker():
+    """APScheduler waits until the clock shows the time of the next tick, however long that takes."""
+    scheduler = BackgroundScheduler(timezone="UTC")
+    begin = datetime(2027, 3, 29, 12, 0, tzinfo=UTC)
+    scheduler.add_job(print, "interval", id="tick", seconds=60, next_run_time=begin + timedelta(seconds=60))
+    scheduler.add_job(print, "interval", id="delivery", seconds=3, next_run_time=begin + timedelta(seconds=2))
+    scheduler.start(paused=True)
+    try:
+        worker.keep_time(scheduler, begin)
+        assert [job.next_run_time - begin for job in scheduler.get_jobs()] == [timedelta(seconds=s) for s in (2, 60)]
+        back = begin - timedelta(hours=1)
+        worker.keep_time(scheduler, back)
+        assert [job.next_run_time for job in scheduler.get_jobs()] == [back, back]
+    finally:
+        scheduler.shutdown()

@@ -58,7 +58,7 @@ class Health:
     def troubles(self) -> tuple[Trouble, ...]:
         """What somebody has to look at; empty when all is well."""
         found: list[tuple[Trouble, bool]] = [
-            ("tick_late", _older(self.last_tick or self.installed_at, TICK_LATE, self.now)),
+            ("tick_late", _far(self.last_tick or self.installed_at, TICK_LATE, self.now)),
             ("queue_late", _older(self.oldest_waiting, QUEUE_LATE, self.now)),
             ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
             ("nothing_sent", self.handed_over == 0 and _older(self.oldest_unsent, FAILING_LATE, self.now)),
@@ -161,3 +161,8 @@ def _moment(value: str | None) -> datetime | None:
 
 def _older(moment: datetime | None, limit: timedelta, now: datetime) -> bool:
     return moment is not None and now - moment > limit
+
+
+def _far(moment: datetime | None, limit: timedelta, now: datetime) -> bool:
+    """A moment to come says as little about now: the clock was wrong when it was noted."""
+    return moment is not None and abs(now - moment) > limit

@@ -36,6 +36,7 @@ from proapp.study.events import Event, participant_facts
 from proapp.study.model import Study
 from proapp.study.status import AssessmentFacts, ParticipantFacts, abandoned
 
+WRONG_CLOCK = timedelta(minutes=5)  # no two workers' clocks are so far apart
 LAST_TICK = "last_tick"
 PORTION = 100
 STOPS = ("death", "pro_stop", "trial_withdrawal")
@@ -244,10 +245,11 @@ def _facts(row: Any, study: Study, known: _Facts) -> AssessmentFacts:
 
 
 def note_run(session: Session, now: datetime) -> None:
-    """A sign of life for the staff's pages, not a fact about the trial: it has no audit event. It never goes back."""
-    value = now.isoformat(timespec="seconds")
-    named = Installation.name == LAST_TICK
-    session.execute(update(Installation).where(named, Installation.value < value).values(value=value))
+    """A sign of life for the staff's pages, not a fact about the trial: it has no audit event. It does not go back,
+    unless it was given by a clock that was wrong."""
+    value, ahead = (moment.isoformat(timespec="seconds") for moment in (now, now + WRONG_CLOCK))
+    named, told = Installation.name == LAST_TICK, Installation.value
+    session.execute(update(Installation).where(named, (told < value) | (told > ahead)).values(value=value))
     if session.scalar(select(Installation.value).where(named)) is None:
         try:
             with session.begin_nested():

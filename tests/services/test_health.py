@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from proapp.db.models import Installation, Message, StudyVersion
 from proapp.services import health
+from proapp.services.sweep import note_run
 from tests.conftest import START
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -54,6 +55,16 @@ def test_an_empty_database_is_well(runtime: Any) -> None:
 def test_a_clock_that_stands_still_is_told(runtime: Any, ago: timedelta, late: bool) -> None:
     ticked(runtime, ago)
     assert (found(runtime).troubles == ("tick_late",)) is late
+
+
+def test_a_sign_of_life_from_the_future_is_no_sign_of_life(runtime: Any) -> None:
+    """The machine's clock was wrong when it was given, and has been put back since: does anything still tick?"""
+    ticked(runtime, -2 * HOUR)
+    assert found(runtime).troubles == ("tick_late",)
+    with runtime.writing.begin() as session:
+        note_run(session, START)
+    assert found(runtime).troubles == ()
+    assert found(runtime).last_tick == START
 
 
 def test_a_clock_that_was_never_started_is_told_soon_after_the_installation(runtime: Any) -> None:
