@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Installation, Participant, StudyVersion
+from proapp.db.models import ChangeProposal, Installation, Participant, SiteActivation, StudyVersion
 from proapp.db.session import UnsafeDatabase
 from proapp.study.model import Study
 
@@ -42,8 +42,12 @@ def require_kind(session: Session, *, demo: bool) -> None:
 
 
 def require_study(session: Session, study: Study) -> None:
-    """Raise UnsafeDatabase for a study file that this database does not know, if it knows any."""
-    known = set(session.scalars(select(StudyVersion.content_hash)))
+    """Raise UnsafeDatabase for a study file that this database does not work by, if it knows any. One that was only
+    proposed is not one of them."""
+    proposed = select(ChangeProposal.to_version_id).where(ChangeProposal.to_version_id.is_not(None))
+    approved = select(SiteActivation.version_id)
+    by_now = StudyVersion.id.not_in(proposed) | StudyVersion.id.in_(approved)
+    known = set(session.scalars(select(StudyVersion.content_hash).where(by_now)))
     if known and study.content_hash not in known:
         raise UnsafeDatabase(
             f"This study file (version {study.number}) is not one that this database works by. A new version is "
@@ -58,9 +62,9 @@ def record_study(session: Session, study: Study, text: str, *, now: datetime) ->
     Raises UnsafeDatabase where there are participants already who follow another file: that is an amendment, which two
     people make.
     """
+    if session.scalar(select(func.count()).select_from(Participant)):
+        require_study(session, study)
     if session.scalar(select(StudyVersion.id).where(StudyVersion.content_hash == study.content_hash)) is None:
-        if session.scalar(select(func.count()).select_from(Participant)):
-            require_study(session, study)
         session.add(StudyVersion(number=study.number, content_hash=study.content_hash, text=text, recorded_at=now))
         session.flush()
         return True

@@ -21,6 +21,7 @@ from proapp.db.models import (
     SiteActivation,
     StudyVersion,
 )
+from proapp.db.session import UnsafeDatabase
 from proapp.export.bundle import bundle
 from proapp.export.snapshot import snapshot
 from proapp.instruments.problems import DefinitionError
@@ -681,3 +682,22 @@ def test_a_file_of_a_day_before_the_amendment_is_the_same_to_the_last_byte(desk,
     assert made(desk.runtime.study, TODAY) == then
     assert made(desk.runtime.study, TODAY + timedelta(days=3)) != then
     assert book.as_of(desk.runtime.study, TODAY).content_hash == runtime.study.content_hash
+
+
+def test_a_file_that_was_recorded_or_approved_may_be_served_and_no_other(desk, runtime):
+    desk.amend(amended(WIDER), {"UME": TODAY})
+    desk.propose(amended(WIDER, number="2.1"), {"UME": TODAY})
+    with runtime.reading() as session:
+        for text in (TEXT, amended(WIDER)):
+            installation.require_study(session, versions.parsed(text))
+        with pytest.raises(UnsafeDatabase, match="approved by a second person"):
+            installation.require_study(session, versions.parsed(amended(WIDER, number="2.1")))
+
+
+def test_the_file_of_the_newest_version_in_the_settings_does_no_harm(desk, runtime, house, plan_of):
+    """Sites that wait go on by the first version, which the database has kept."""
+    desk.amend(amended(WIDER), {"UME": TODAY})
+    with runtime.reading() as session:
+        study = versions.current(session, versions.parsed(amended(WIDER)))
+    assert [one.number for one in book.versions(study)] == ["example 1", "2.0"]
+    assert (book.in_force(study, "UME").number, book.in_force(study, "LUN").number) == ("2.0", "example 1")
