@@ -61,6 +61,10 @@ def test_counts_stand_below_each_column_with_their_denominators(people: Any, run
     assert ">1/2<" in page[: page.index("<tfoot>")]
 
 
+def test_it_is_said_why_the_counts_are_not_the_rates(people: Any, anna: int) -> None:
+    assert "Answered means: anything was answered, at any time." in grid(people)
+
+
 def test_filters_are_in_the_address(people: Any, runtime: Any, anna: int) -> None:
     people.participant("LUN-001", consent_on=date(2026, 11, 1))
     for query, shown in (

@@ -115,6 +115,7 @@ def test_days_are_counted_in_words_for_one_and_for_many(on: Background) -> None:
     assert work.time_left(1) == "1 day left"
     assert work.time_left(0) == "last day today"
     assert work.time_left(None) == ""
+    assert work.time_left(-2) == "2 days late"
 
 
 def test_a_planned_call_says_when_and_how_often_was_tried(on: Background) -> None:

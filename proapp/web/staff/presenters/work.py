@@ -122,7 +122,7 @@ def time_left(days: int | None) -> str:
     if days == 0:
         return gettext("last day today")
     if days < 0:
-        return ngettext("since %(num)s day", "since %(num)s days", -days)
+        return ngettext("%(num)s day late", "%(num)s days late", -days)
     return ngettext("%(num)s day left", "%(num)s days left", days)
 
 
