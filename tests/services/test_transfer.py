@@ -17,6 +17,7 @@ from proapp.services import (
     event_corrections,
     follow_up,
     former_sites,
+    language_change,
     overview,
     register,
     transfer,
@@ -115,6 +116,15 @@ def test_a_former_site_reads_its_own_time_and_no_more(session, study, move, hous
     (whole,) = former_sites.load(session, study=study, sites=LUN, today=TODAY).members
     assert len(whole.assessments) == len(study.timepoints)
     assert (whole.facts.died_on, len(whole.attempts), whole.periods) == (date(2026, 11, 10), 2, None)
+
+
+def test_a_language_chosen_at_the_new_site_is_not_told_to_the_former_one(session, study, move, nurse):
+    move()
+    given = {"study_id": "UME-001", "sites": LUN, "language": "en", "actor": nurse, "now": NOW}
+    assert language_change.change_language(session, study=study, **given) is not None
+    (seen,) = former_sites.load(session, study=study, sites=UME, today=TODAY).members
+    (whole,) = former_sites.load(session, study=study, sites=LUN, today=TODAY).members
+    assert (seen.language, whole.language) == ("sv", "en")
 
 
 def test_somebody_elses_participant_is_as_absent_as_ever(session, study, move, house):
