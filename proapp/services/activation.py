@@ -108,8 +108,11 @@ def _write(
     if old:
         rows = [{"id": change.assessment_id, **planning.values_of(study, change, now)} for change in old]
         session.execute(update(Assessment), rows)
-    entries = {
-        participant_id: [planning.entry_of(_with_id(change, participant_id, new), site_code) for change in mine]
+    entries = {  # what only follows another version comes last, where the history makes one line of it
+        participant_id: [
+            planning.entry_of(_with_id(change, participant_id, new), site_code)
+            for change in sorted(mine, key=lambda change: not change.dates)
+        ]
         for participant_id, mine in todo.items()
     }
     _tell(session, entries, now=now, actor=actor)

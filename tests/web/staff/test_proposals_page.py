@@ -350,3 +350,15 @@ def test_the_trail_says_who_proposed_and_who_approved(people, runtime, anna):
     karin = people.staff("karin")
     karin.get("/staff/audit?participant=UME-001")
     assert "Change approved" in karin.text or "Change proposed" in karin.text
+
+
+def test_the_participants_history_tells_what_an_amendment_did(people, runtime, anna):
+    text = NEW[: NEW.index('[[timepoints]]\ncode = "m12"')] + NEW[NEW.index('[[timepoints]]\ncode = "m18"') :]
+    address = amend(people, text)
+    kerstin = people.staff("kerstin")
+    kerstin.get(address)
+    kerstin.post(address, {"do": "approve", "seen": seen(kerstin)})
+    kerstin.get(BASE)
+    shown = re.sub(r"\s+", " ", kerstin.text)
+    assert "4 time points follow another version of the study" in shown  # m03, m18, m24, m36
+    assert "2 time points set" in shown or "6 months: moved from" in shown

@@ -88,6 +88,11 @@ def history(changes: tuple[Change, ...], member: Member, on: Background) -> list
 _FOLDED: Mapping[str, Callable[[int], str]] = {
     "assessment.planned": lambda n: ngettext("%(num)s time point planned", "%(num)s time points planned", n),
     "assessment.moved": lambda n: ngettext("Dates of %(num)s time point set", "Dates of %(num)s time points set", n),
+    "assessment.follows_version": lambda n: ngettext(
+        "%(num)s time point follows another version of the study",
+        "%(num)s time points follow another version of the study",
+        n,
+    ),
     "message.cancelled": lambda n: ngettext("%(num)s message cancelled", "%(num)s messages cancelled", n),
 }
 
@@ -179,6 +184,8 @@ def _about(text: Any) -> Say:
 
 
 def _planned(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Background) -> str:
+    if details.get("cancelled_reason"):
+        return _moved(details, timepoints, on)
     label, dates = _timepoint(details, timepoints, on), _window(details.get("new"))
     return gettext("%(timepoint)s: planned, %(dates)s", timepoint=label, dates=dates or gettext("no date yet"))
 
@@ -295,6 +302,7 @@ _SENTENCES: Mapping[str, Say] = {
     "event.recorded": _event,
     "assessment.planned": _planned,
     "assessment.moved": _moved,
+    "assessment.follows_version": _about(lazy_gettext("follows another version of the study")),
     "assessment.declined": _about(lazy_gettext("does not want to answer")),
     "assessment.decline_undone": _about(lazy_gettext("will answer after all")),
     "assessment.extended": _extended,
