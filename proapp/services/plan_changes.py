@@ -4,7 +4,7 @@ values that the tables and the second looks are made of. Pure: no table is read 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from proapp.study.effects import Effect, effects
@@ -29,6 +29,10 @@ class Dates:
     def of(cls, planned: PlannedAssessment) -> Dates:
         return cls(planned.anchor_on, planned.target_on, planned.opens_on, planned.closes_on, planned.late_until)
 
+    def plain(self) -> dict[str, date | None]:
+        """By name, in this order. (dataclasses.asdict would copy each date.)"""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 NO_DATES = Dates()
 
@@ -48,7 +52,7 @@ class Stored:
     version: str | None = None  # the version of the study that it follows; None where nobody asks about that
 
     def row(self) -> Row:
-        planned = PlannedAssessment(self.timepoint, self.occurrence, *astuple(self.dates))
+        planned = PlannedAssessment(self.timepoint, self.occurrence, *self.dates.plain().values())
         return Row(planned, self.version, self.cancelled_reason, self.opened, self.completed_on)
 
 

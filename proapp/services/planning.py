@@ -8,7 +8,7 @@ still follows. What becomes of each row is decided in study.effects.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -143,7 +143,7 @@ def _update(session: Session, study: Study, todo: Sequence[Change], now: datetim
 def values_of(study: Study, change: Change, now: datetime) -> dict[str, Any]:
     """What the row of the changed assessment holds then."""
     planned_at = now if change.dates else change.planned_at or now
-    values = {**asdict(change.new), "cancelled_reason": change.cancelled_reason, "planned_at": planned_at}
+    values = {**change.new.plain(), "cancelled_reason": change.cancelled_reason, "planned_at": planned_at}
     # What has been opened stays with the version of the protocol under which it was opened.
     return values if change.opened else {**values, "protocol_version": change.version or study.number}
 
@@ -153,8 +153,8 @@ def entry_of(change: Change, site_code: str) -> Entry:
     details: Mapping[str, Any] = {
         "timepoint": change.timepoint,
         "occurrence": change.occurrence,
-        "old": asdict(change.old) if change.old else None,
-        "new": asdict(change.new),
+        "old": change.old.plain() if change.old else None,
+        "new": change.new.plain(),
         "cancelled_reason": change.cancelled_reason,
     }
     if change.old_version not in (None, change.version):
