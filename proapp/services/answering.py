@@ -71,8 +71,7 @@ def open_sitting(
     Raises NotFound, or Refused: not_open, closed, already_sent, answered_otherwise, declined.
     """
     whose: dict[str, Any] = {"participant_id": participant_id, "assessment_id": assessment_id}
-    find_sitting(session, study=study, instruments=instruments, now=now, lock=True, **whose)
-    # Read again behind the lock: two phones that start at once find one and the same set.
+    # Read behind the lock: two phones that start at once find one and the same set.
     sitting = find_sitting(session, study=study, instruments=instruments, now=now, lock=True, **whose)
     if sitting.own is not None and sitting.own.submitted_at is None:
         return sitting

@@ -171,7 +171,7 @@ def find_sitting(
     lock: bool = False,
     at: Step | None = None,
 ) -> Sitting:
-    """The patient's own assessment: two statements (one before it is started).
+    """The patient's own assessment: two statements (one before it is started; one more with `lock` on PostgreSQL).
 
     With `at` only what is needed at that item is read, its answer and those of the gates: a questionnaire of 74 items
     is not read 74 times. It is NotFound when there is no such item. `lock` makes writers of this participant take turns
@@ -181,7 +181,12 @@ def find_sitting(
     """
     connection = connection_of(database)
     query = _OWN_LOCKED if lock else _OWN
-    rows = query.all(connection, {"assessment_id": assessment_id, "participant": participant_id})
+    whose = {"assessment_id": assessment_id, "participant": participant_id}
+    rows = query.all(connection, whose)
+    if lock and at is None and connection.dialect.name == "postgresql":
+        # What others wrote while this statement waited for its turn only the next one sees. The page of an item does
+        # without: it asks again whether all was sent, and what a patient typed a moment too late is taken anyway.
+        rows = _OWN.all(connection, whose)
     return _sitting(connection, rows, study, instruments, now, lock, at)
 
 

@@ -10,10 +10,17 @@ import pytest
 from sqlalchemy import func, select
 
 from proapp.db.models import Assessment, AssessmentEvent, FormerSite, ParticipantEvent
-from proapp.services import extension, participant_events, transfer, unscheduled
+from proapp.services import (
+    declining,
+    extension,
+    participant_events,
+    transfer,
+    unscheduled,
+)
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
+from proapp.services.sitting_reading import find_sitting
 from tests.following import following
 from tests.people import People
 
@@ -103,3 +110,17 @@ def test_an_assessment_is_opened_once(at_once, runtime):
 
     assert at_once(open_) == ["done"] * DESKS
     assert count(runtime, Assessment, Assessment.timepoint == "extra") == 1
+
+
+def test_no_this_time_is_said_once(at_once, runtime, house, anna):
+    """Each of them has to see what the one before has written while it waited for its turn."""
+    about_m03 = {"participant_id": anna, "assessment_id": house.assessment_id(anna, "m03")}
+    patient = Actor("patient", anna, "patient")
+
+    def decline(session, about):
+        given = {"study": STUDY, "instruments": runtime.instruments, "now": NOW, **about_m03}
+        sitting = find_sitting(session, lock=True, **given)
+        declining.decline(session, sitting, reason_code="too_ill", now=NOW, actor=patient)
+
+    assert at_once(decline) == ["done"] * DESKS
+    assert count(runtime, AssessmentEvent, AssessmentEvent.type == "declined") == 1
