@@ -67,7 +67,7 @@ def prepare(
 ) -> Prepared | Verdict:
     """What becomes of the queued `row` (a message, of a participant with study_id, site_code and language) at `now`.
 
-    The caller holds the row and its participant.
+    The caller holds the row and its participant. Raises what a row or a key raises that nothing can be made of.
     """
     if row.participant_id is None:
         return _to_staff(session, row, composers, now)
@@ -75,6 +75,8 @@ def prepare(
         return _test(session, row, study, vault, base_url, now)
     found = cases(session, study=study, vault=vault, assessment_ids=[row.assessment_id])
     decision = _decided_again(session, row, found[row.assessment_id], study, now)
+    if decision.reason == "no_contact":
+        _require_openable(session, row.participant_id, vault)
     if decision.verdict != "send":
         return _not_now(row, decision, now)
     if decision.via not in ELECTRONIC:
@@ -94,6 +96,14 @@ def _decided_again(session: Session, row: Any, case: Case, study: Study, now: da
         return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
     sent_today = tried_today(session, study=study, now=now)
     return recheck(study, timepoint, case.subject, mine, now=now, zone=zone, study_sent_today=sent_today)
+
+
+def _require_openable(session: Session, participant_id: int, vault: Vault) -> None:
+    """Before it is said that there is no contact: a worker with the wrong keys must not cancel everything. Raises
+    CannotOpen."""
+    sealed = session.scalar(select(Contact.sealed).where(Contact.participant_id == participant_id))
+    if sealed is not None:
+        vault.open(sealed, bound_to=f"contact:{participant_id}")
 
 
 def _not_now(row: Any, decision: Decision, now: datetime) -> Verdict:
@@ -117,6 +127,7 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
     if row.not_after is not None and now >= row.not_after:
         return Verdict("too_late", None, row.channel)
     if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):
+        _require_openable(session, row.participant_id, vault)
         return Verdict("no_contact", None, row.channel)
     return _prepared(session, row, way, "test", study, vault, base_url)
 

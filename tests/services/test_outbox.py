@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
+from proapp.services.vault import Vault
+from tests.conftest import SECRET
 from tests.messages import OPENED_TODAY, Memory, rows, states
 from tests.people import People
 
@@ -345,6 +348,21 @@ def test_a_message_to_staff_whose_text_cannot_be_made_waits_alone(runtime, anna,
     tried = delivery.deliver_once(runtime, gateway.both(), worker="w1", composers={"digest": breaks})
     assert tried == 0
     assert (only(runtime).state, only(runtime).next_try_at) == ("queued", clock() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("kind", ["reminder", "test"])
+def test_a_worker_that_was_started_with_the_wrong_keys_cancels_nothing(runtime, anna, gateway, clock, kind):
+    if kind == "test":
+        about = {"kind": "test", "channel": "sms", "participant_id": anna, "due_at": clock(), "now": clock()}
+        with runtime.writing.begin() as session:
+            outbox.queue(session, key="test:1", actor=STAFF, **about)
+    else:
+        tick(runtime)
+    wrong = replace(runtime, vault=Vault(SECRET, (b"z" * 32,)))
+    assert deliver(wrong, gateway) == 0
+    assert only(runtime).state == "queued"
+    clock.forward(hours=1)
+    assert deliver(runtime, gateway) == 1
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
