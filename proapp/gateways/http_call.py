@@ -80,6 +80,8 @@ def _require_success(response: requests.Response) -> None:
     status = response.status_code
     if 200 <= status < 300:
         return
+    if status == 504:  # whoever stands before the gateway has handed it on, and waited in vain
+        raise UnknownOutcome("no_answer")
     if status in _LATER or status >= 500:
         reason = "too_many" if status == 429 else "gateway_fault"
         raise PassingFailure(reason, retry_after=_retry_after(response.headers.get("Retry-After", "")))

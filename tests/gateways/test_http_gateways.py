@@ -104,6 +104,13 @@ def test_what_may_pass_is_a_passing_failure(httpserver: HTTPServer, status: int,
     assert MOBILE not in str(raised.value)
 
 
+def test_a_proxy_that_stopped_waiting_for_the_gateway_says_nothing_about_the_message(httpserver: HTTPServer):
+    """504: what stands before the gateway has handed it over, and has no answer."""
+    httpserver.expect_request("/send").respond_with_data("", status=504)
+    with pytest.raises(UnknownOutcome, match="no_answer"):
+        elks(httpserver.url_for("/send")).send(sms(), timeout=5)
+
+
 @pytest.mark.parametrize("status", [400, 410, 413, 422])
 def test_a_message_that_is_refused_is_refused_for_good(httpserver: HTTPServer, status: int):
     httpserver.expect_request("/send").respond_with_data("Invalid to number " + MOBILE, status=status)
