@@ -4,7 +4,7 @@ made from the study file of this moment. The address and the text live no longer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol, cast
 
@@ -24,6 +24,7 @@ from proapp.study.status import stop_of
 from proapp.study.texts import Text, render
 
 FOR_PARTICIPANTS = ("reminder", "remind_later", "test")
+NEVER_THE_SAME = timedelta(microseconds=1)  # its own moment is not to be taken for that of another that has gone
 LONGEST_WAIT = timedelta(hours=1)  # until it is looked at again, where nobody knows when it may go
 STOPPED = {"death": "died", "trial_withdrawal": "withdrawn", "pro_stop": "stopped"}
 Way = Literal["sms", "email"]
@@ -95,7 +96,10 @@ def _decided_again(session: Session, row: Any, case: Case, study: Study, now: da
     if timepoint is None or mine is None:
         return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
     sent_today = tried_today(session, study=study, now=now)
-    return recheck(study, timepoint, case.subject, mine, now=now, zone=zone, study_sent_today=sent_today)
+    # For the cap of the day what has gone counts: two that were rightly queued together do not hold each other up.
+    known = replace(case.subject, sent_to_participant=case.gone)
+    alone = mine._replace(at=row.queued_at - NEVER_THE_SAME)
+    return recheck(study, timepoint, known, alone, now=now, zone=zone, study_sent_today=sent_today)
 
 
 def _require_openable(session: Session, participant_id: int, vault: Vault) -> None:

@@ -54,6 +54,7 @@ class Case:
     timepoint: str
     subject: Subject
     version: str  # the version of the study that it follows
+    gone: tuple[datetime, ...] = ()  # electronic messages to the participant that are not merely queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,19 +246,20 @@ def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
 def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
     events = known.events.get(row.participant_id, [])
     messages = [one for one in known.messages.get(row.participant_id, ()) if known.sees(one.queued_at)]
+    electronic = [one for one in messages if one.channel in ELECTRONIC and _went(one, known)]
     sites = {site.code: site for site in study.sites}
     subject = Subject(
         facts=_facts(row, known, study, events),
         person=history.participant_facts(events),
         reach=_reach(row, known, events, vault),
         sent=tuple(_sent(one, known) for one in messages if one.assessment_id == row.id and one.step),
-        sent_to_participant=tuple(_moment(one) for one in messages if one.channel in ELECTRONIC and _went(one, known)),
+        sent_to_participant=tuple(map(_moment, electronic)),
         remind_later_at=_wish_at(row, known),
         site_closed_on=sites[row.site_code].closed_on if row.site_code in sites else None,
     )
     return Case(
         row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject,
-        row.protocol_version,
+        row.protocol_version, tuple(_moment(one) for one in electronic if _state(one, known) != "queued"),
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from proapp.services.audit import COMMAND_LINE
 from proapp.services.audit_review import faults
 from proapp.services.reminding_search import candidates
 from tests.crowd import crowd
-from tests.messages import OPENED_TODAY, rows, states
+from tests.messages import OPENED_TODAY, Memory, rows, states
 from tests.people import People
 
 CLOSES_SOON = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)  # six months of the crowd close in a week; 10:00 in Stockholm
@@ -260,6 +260,19 @@ def test_a_wish_to_be_reminded_tonight_is_granted_once(runtime, house, anna, clo
     assert tick(runtime, rounds) == [("m03", "later:2026-11-23T18")]
     assert tick(runtime) == []
     assert [row.kind for row in rows(runtime)] == ["remind_later"]
+
+
+def test_a_wish_and_the_reminder_of_another_assessment_due_in_one_hour_both_go(runtime, house, anna, clock):
+    now, other = clock(), house.assessment_id(anna, "m06")
+    with runtime.writing.begin() as session:
+        day = now.date()
+        dates = {"opens_on": day - 5 * DAY, "target_on": day, "closes_on": day + 60 * DAY, "late_until": day + 70 * DAY}
+        session.execute(update(Assessment).where(Assessment.id == other).values(**dates))
+        values = {"type": "remind_later", "payload": {"at": now.isoformat()}, "recorded_at": now - DAY}
+        session.execute(insert(PatientRequest).values(participant_id=anna, assessment_id=other, **values))
+    assert sorted(tick(runtime)) == [("m03", "opens+0"), ("m06", "later:2026-11-23T10")]
+    assert delivery.deliver_once(runtime, Memory().both(), worker="one") == 2
+    assert {state for _, state, _ in states(runtime)} == {"sent"}
 
 
 def test_what_cannot_be_decided_about_is_named_and_stops_nobody(runtime, house, anna, clock, monkeypatch):
