@@ -87,7 +87,7 @@ def claim(
         except SQLAlchemyError:
             raise
         except Exception as error:  # the row that waited longest would hold up all others, for ever
-            log.error("message.undecidable", message=row.id, error_type=type(error).__name__)
+            log.error("message_undecidable", message=row.id, error_type=type(error).__name__)
             verdict = _undecidable(row, now)
         if isinstance(verdict, Prepared):
             return _take(session, row, verdict, worker, vault, now)

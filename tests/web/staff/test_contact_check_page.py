@@ -70,7 +70,7 @@ def test_both_pages_say_what_is_known(people, anna, runtime, known, said):
     [
         ("sent", None, "Test message: Handed over 23 November 2026 10:00"),
         ("failed", "message_refused", "Could not be delivered 23 November 2026 10:00: the gateway refuses the message"),
-        ("cancelled", "paused", "Cancelled 23 November 2026 10:00: contact was paused"),
+        ("cancelled", "paused", "Cancelled 23 November 2026 10:00: contact is paused"),
     ],
 )
 def test_the_page_says_what_became_of_the_last_one(people, anna, runtime, state, reason, said):
