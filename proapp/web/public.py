@@ -98,7 +98,8 @@ def _numbers(runs: Health | None) -> dict[str, Any]:
     told = {name: getattr(runs, name) for name in moments}
     return {
         **{name: moment.isoformat(timespec="seconds") if moment else None for name, moment in told.items()},
-        "workers": {name: seen.isoformat(timespec="seconds") for name, seen in runs.workers.items()},
+        # When each was last heard of; their names are those of machines, and this page is anybody's.
+        "workers": sorted(seen.isoformat(timespec="seconds") for seen in runs.workers.values()),
         "messages": dict(sorted(runs.states.items())),
         "last_48_hours": {"due": runs.due, "handed_over": runs.handed_over},
         "failed_last_24_hours": runs.failed,

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from proapp.services import installation
+
 PLACES = ["/", "/a", "/about/privacy", "/about/accessibility"]
 
 
@@ -64,6 +66,14 @@ def test_health_is_well_when_answers_can_be_saved(browser: Any) -> None:
     page = browser.get("/healthz")
     assert page.status_code == 200
     assert page.get_json()["status"] == "ok"
+
+
+def test_health_names_no_machine_to_strangers(browser: Any, runtime: Any) -> None:
+    with runtime.writing.begin() as session:
+        installation.note_worker(session, "db7.inside.hos:4711:ab12cd", now=runtime.clock())
+    page = browser.get("/healthz")
+    assert page.get_json()["workers"] == [runtime.clock().isoformat(timespec="seconds")]
+    assert "inside" not in browser.text
 
 
 @pytest.mark.alters_database
