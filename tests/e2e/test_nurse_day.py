@@ -96,6 +96,10 @@ def test_the_worklist_fits_a_phone_and_a_picture(trial, open_browser):
     for path in ("/staff/work", "/staff/participants", "/staff/participants/UME-024"):
         small.goto(path)
         no_sideways_scrolling(small)
+    for width in (800, 1024, 1200):  # a tablet, an old desk, and one with a narrow window: no action beyond the edge
+        small.set_viewport_size({"width": width, "height": 800})
+        small.goto("/staff/work")
+        no_sideways_scrolling(small)
     page = sign_in(open_browser({"width": 1280, "height": 800}, locale="en-GB"), trial, "berit")
     page.goto("/staff/work")
     assert picture(page, "nurse-worklist-en", full_page=False).stat().st_size > 20_000

@@ -143,9 +143,9 @@ def _check_contact(member: Member) -> str:
     """Why the contact details want a look; empty when they do not."""
     contact = member.contact
     if contact is not None and (contact.undeliverable_at is not None or member.wrong_number_at is not None):
-        return _("Our messages do not reach you. Please look whether they are right.")
+        return _("Our messages do not reach you. Please check that they are right.")
     if contact is None or contact.confirmed_at is None:
-        return _("Please look whether they are right.")
+        return _("Please check that they are right.")
     return ""
 
 

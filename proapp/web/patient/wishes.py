@@ -80,7 +80,7 @@ def _why_not(offers: Offers) -> str:
     """Why no reminder, or not each of them, can be offered; empty when there is nothing to say."""
     return {
         "no_messages": _("You get no messages from us, so we cannot remind you by one."),
-        "unreachable": _("Our messages do not reach you. Please look whether your contact details are right."),
+        "unreachable": _("Our messages do not reach you. Please check that your contact details are right."),
         "paused": _("Your reminders rest, so none will come. You can end the pause on the first page."),
         "last_day": _("This one closes soon, so there is no later reminder than this.")
         if offers.times

@@ -106,7 +106,7 @@ def test_what_will_not_do_is_said_kindly_and_stays_in_the_field(
 
 def test_the_steps_can_be_left_out(newcomer: Any) -> None:
     newcomer.browser.get("/home")
-    assert "Please look whether they are right." in newcomer.browser.text
+    assert "Please check that they are right." in newcomer.browser.text
     assert not kept(newcomer.people, newcomer.id)[3]
 
 

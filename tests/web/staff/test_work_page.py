@@ -48,6 +48,18 @@ def test_the_last_contact_is_told_with_who_and_what_came_of_it(people: Any, runt
     assert "21 Nov, Berit" in page
 
 
+def test_a_contact_of_another_year_carries_its_year(people: Any, runtime: Any) -> None:
+    person = participant(people)
+    row = {
+        "participant_id": person, "method": "phone", "outcome": "left_message",
+        "at": runtime.clock() - timedelta(days=361), "recorded_by_id": people.staff_id("berit"),
+    }  # fmt: skip
+    with runtime.writing.begin() as session:
+        session.execute(insert(ContactAttempt), row)
+    page = people.staff("berit").get("/staff/work").get_data(as_text=True)
+    assert "27 Nov 2025, Berit" in page
+
+
 @pytest.mark.parametrize(("name", "may_write"), [("berit", True), ("ivar", True), ("karin", True), ("mona", False)])
 def test_who_may_only_read_is_offered_nothing_to_write(people: Any, name: str, may_write: bool) -> None:
     participant(people)

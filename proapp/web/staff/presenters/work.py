@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from flask import url_for
 from flask_babel import format_date, gettext, lazy_gettext, ngettext
@@ -12,7 +13,6 @@ from proapp.clock import local_date
 from proapp.services import extension, work_cases
 from proapp.services.cohort import Member
 from proapp.services.follow_up import CALLS, CLOSING, REASONS, WISHES, Row, Work
-from proapp.study.model import Study
 from proapp.study.worklist import RANKS
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import words
@@ -89,7 +89,7 @@ def row(found: Row, on: Background, kept: Kept | None = None) -> RowView:
         channel=str(words.METHODS[member.channel]) if member.channel else gettext("No contact details"),
         channel_warning=channel_warning(member, on),
         reminders=url_for(REMINDERS, study_id=member.study_id) if may_open(REMINDERS) else "",
-        last_contact=_last_contact(found, on.study) if last else "",
+        last_contact=_last_contact(found, on) if last else "",
         last_outcome=str(words.OUTCOMES.get(last.outcome, last.outcome)) if last else "",
         also=" ".join(_also(found, on)),
         actions=_actions(found, on, kept or {}),
@@ -100,7 +100,7 @@ def channel_warning(member: Member, on: Background) -> str:
     """What stands in the way of reaching the participant by the channel chosen."""
     what, since = work_cases.fault(member)
     if since is not None:
-        when = format_date(local_date(since, on.study.zone(member.site_code)), "d MMM")
+        when = _short(local_date(since, on.study.zone(member.site_code)), on)
         if what == "wrong_number":
             return gettext("wrong number, %(day)s", day=when)
         return gettext("does not arrive, %(day)s", day=when)
@@ -133,9 +133,14 @@ def _by_when(found: Row) -> str:
     return gettext("before randomisation") if waits_for_baseline else ""
 
 
-def _last_contact(found: Row, study: Study) -> str:
+def _short(day: date, on: Background) -> str:
+    """Without the year while it is this one: 27 Nov of last year, read on 23 November, would be a day to come."""
+    return format_date(day, "d MMM" if day.year == on.today.year else "d MMM y")
+
+
+def _last_contact(found: Row, on: Background) -> str:
     assert found.last_contact is not None
-    when = format_date(local_date(found.last_contact.at, study.zone(found.member.site_code)), "d MMM")
+    when = _short(local_date(found.last_contact.at, on.study.zone(found.member.site_code)), on)
     return gettext("%(day)s, %(who)s", day=when, who=found.last_by) if found.last_by else when
 
 
