@@ -32,13 +32,14 @@ Way = Literal["sms", "email"]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Ready to be handed over. Its repr names neither address nor text."""
+    """Ready to be handed over, and of use until `not_after`. Its repr names neither address nor text."""
 
     channel: Way
     to: str = field(repr=False)
     text: str = field(repr=False)
     subject: str | None = field(repr=False)
     units: int | None
+    not_after: datetime | None
     link_hash: str | None = field(default=None, repr=False)
 
 
@@ -82,7 +83,7 @@ def prepare(
         return _not_now(row, decision, now)
     if decision.via not in ELECTRONIC:
         return Verdict("chose_letter", now, decision.via or row.channel)  # stays queued, in the list of letters
-    return _prepared(session, row, decision.via, text_kind(row.step), study, vault, base_url)
+    return _prepared(session, row, decision.via, text_kind(row.step), decision.not_after, study, vault, base_url)
 
 
 def _decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
@@ -133,18 +134,25 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
     if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):
         _require_openable(session, row.participant_id, vault)
         return Verdict("no_contact", None, row.channel)
-    return _prepared(session, row, way, "test", study, vault, base_url)
+    return _prepared(session, row, way, "test", row.not_after, study, vault, base_url)
 
 
 def _prepared(
-    session: Session, row: Any, way: str, kind: Any, study: Study, vault: Vault, base_url: str
+    session: Session,
+    row: Any,
+    way: str,
+    kind: Any,
+    not_after: datetime | None,
+    study: Study,
+    vault: Vault,
+    base_url: str,
 ) -> Prepared | Verdict:
     to = _address(session, row.participant_id, way, vault)
     if to is None:
         return Verdict("no_contact", None, row.channel)
     link, link_hash = (None, None) if kind == "test" else _link(session, row, study, vault, base_url)
     text = render(study, kind, language=row.language, channel=way, site=row.site_code, link=link)
-    return Prepared(cast(Way, way), to, text.body, text.subject, text.units, link_hash)
+    return Prepared(cast(Way, way), to, text.body, text.subject, text.units, not_after, link_hash)
 
 
 def _address(session: Session, participant_id: int, way: str, vault: Vault) -> str | None:
@@ -181,4 +189,4 @@ def _to_staff(session: Session, row: Any, composers: Mapping[str, Composer], now
     text = composer(session, user_id=user.id, due_at=row.due_at, now=now)
     if text is None:
         return Verdict("nothing_to_say", None, row.channel)
-    return Prepared("email", user.email, text.body, text.subject, None)
+    return Prepared("email", user.email, text.body, text.subject, None, row.not_after)

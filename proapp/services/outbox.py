@@ -126,6 +126,7 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
         claimed_by=worker,
         lease_until=now + LEASE,
         units=ready.units,
+        not_after=ready.not_after,  # its window may have been moved since it was queued
         **({"link_hash": ready.link_hash} if ready.link_hash else {}),
     )
     # The same at every try of this message, and of no other, whoever else uses the gateway. What came to nothing there

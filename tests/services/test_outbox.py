@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from proapp import delivery
 from proapp.db.models import (
+    Assessment,
     AuditEvent,
     Contact,
     ContactAttempt,
@@ -402,6 +403,21 @@ def test_what_cannot_be_handed_over_in_time_is_given_up(runtime, anna, gateway, 
     clock.set(only(runtime).not_after)
     assert deliver(runtime, gateway) == 0
     assert (only(runtime).state, only(runtime).state_reason) == ("failed", "too_late")
+
+
+def test_of_a_message_whose_window_was_moved_the_new_dates_say_how_long_it_is_tried(runtime, anna, gateway, clock):
+    tick(runtime)
+    later = timedelta(days=14)
+    with runtime.writing.begin() as session:
+        row = session.get_one(Assessment, only(runtime).assessment_id)
+        for name in ("target_on", "opens_on", "closes_on", "late_until"):
+            setattr(row, name, getattr(row, name) + later)
+    assert deliver(runtime, gateway) == 0
+    assert only(runtime).next_try_at == clock() + later
+    clock.set(only(runtime).next_try_at)
+    gateway.answer = raises(PassingFailure("gateway_fault"))
+    assert deliver(runtime, gateway) == 1
+    assert states(runtime) == [("opens+0", "queued", "gateway_fault")]
 
 
 @pytest.mark.parametrize("bad", [False, True])
