@@ -284,11 +284,13 @@ def test_somebody_elses_code_does_not_take_over_a_signed_in_phone(
     sign_in(browser, new_code(newcomer))
     other = people.participant("UME-009", activated=False)
     browser.get("/a")
-    assert "You are signed in on this phone" in browser.text
+    assert "<h1>You are signed in on this phone</h1>" in browser.text
+    assert "<details><summary>" in browser.text  # one way on; the field for another code is folded away
     with runtime.reading() as session:
         before = len(session.scalars(select(AuthSession)).all())
     assert browser.post("/a", {"code": new_code(other)}).status_code == 422
     assert "Somebody else is signed in" in browser.text
+    assert "<details open>" in browser.text
     assert browser.get("/home").status_code == 200
     with runtime.reading() as session:
         assert len(session.scalars(select(AuthSession)).all()) == before
