@@ -22,6 +22,7 @@ from proapp.study.follow_up import Decision, recheck, text_kind
 from proapp.study.model import Study
 from proapp.study.status import stop_of
 from proapp.study.texts import Text, render
+from proapp.study.versions import in_force
 
 FOR_PARTICIPANTS = ("reminder", "remind_later", "test")
 NEVER_THE_SAME = timedelta(microseconds=1)  # its own moment is not to be taken for that of another that has gone
@@ -151,7 +152,8 @@ def _prepared(
     if to is None:
         return Verdict("no_contact", None, row.channel)
     link, link_hash = (None, None) if kind == "test" else _link(session, row, study, vault, base_url)
-    text = render(study, kind, language=row.language, channel=way, site=row.site_code, link=link)
+    said = in_force(study, row.site_code)  # the words of an amendment are approved for the sites it names
+    text = render(said, kind, language=row.language, channel=way, site=row.site_code, link=link)
     return Prepared(cast(Way, way), to, text.body, text.subject, text.units, not_after, link_hash)
 
 

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from proapp import delivery
 from proapp.amending import keep_up
 from proapp.db.models import (
     Assessment,
@@ -26,12 +27,23 @@ from proapp.export.bundle import bundle
 from proapp.export.snapshot import snapshot
 from proapp.instruments.problems import DefinitionError
 from proapp.runtime import SHIPPED_STUDY, refreshed
-from proapp.services import activation, amendments, answering, cohort, installation, planning, proposals, versions
+from proapp.services import (
+    activation,
+    amendments,
+    answering,
+    cohort,
+    installation,
+    outbox,
+    planning,
+    proposals,
+    versions,
+)
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from proapp.study import versions as book
+from tests.messages import Memory
 from tests.people import People
 
 TODAY = date(2026, 11, 23)
@@ -701,3 +713,28 @@ def test_the_file_of_the_newest_version_in_the_settings_does_no_harm(desk, runti
         study = versions.current(session, versions.parsed(amended(WIDER)))
     assert [one.number for one in book.versions(study)] == ["example 1", "2.0"]
     assert (book.in_force(study, "UME").number, book.in_force(study, "LUN").number) == ("2.0", "example 1")
+
+
+@pytest.mark.parametrize("kind", ["reminder", "test"])
+def test_a_site_that_has_not_begun_does_not_send_the_words_of_an_amendment(desk, runtime, house, kind):
+    """What is said to patients was approved for the sites that are named, and for no others."""
+    table = "[follow_up.texts.test]\nsms = { sv = 'Provet, nu {phone}', en = 'The test, now {phone}' }\n\n"
+    new = (
+        ("Hej! Nu finns ett formulär för dig att svara på.", "Hej! Nya ord om ett formulär."),
+        ("[follow_up.texts.reminder]\n", f"{table}[follow_up.texts.reminder]\n"),
+    )
+    desk.amend(amended(*new), {"UME": TODAY})
+    with runtime.writing.begin() as session:
+        for person in (house.anna, house.lisa):
+            row = session.scalars(select(Assessment).where(Assessment.participant_id == person)).all()
+            about = {"assessment_id": next(one.id for one in row if one.timepoint == "m03"), "step": "opens+0"}
+            outbox.queue(
+                session, key=f"{kind}:{person}", kind=kind, channel="sms", participant_id=person,
+                due_at=runtime.clock(), now=runtime.clock(), actor=Actor("system", None, "worker"),
+                **(about if kind == "reminder" else {}),
+            )  # fmt: skip
+            session.execute(update(Assessment).where(Assessment.timepoint == "m03").values(opens_on=TODAY))
+    gateway = Memory()
+    assert delivery.deliver_once(desk.runtime, gateway.both(), worker="w") == 2
+    new_words = [one.text.startswith(("Provet, nu", "Hej! Nya ord")) for one in gateway.given]
+    assert new_words == [True, False]
