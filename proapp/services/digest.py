@@ -27,6 +27,7 @@ from proapp.services.work_cases import may_contact, step_due
 from proapp.study.model import Study
 from proapp.study.steps import local_instant
 from proapp.study.texts import Text
+from proapp.study.versions import versions
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor"})  # who has a worklist
 AT = time(7)
@@ -163,7 +164,8 @@ def render_escalation(
 
 def escalated(session: Session, *, study: Study, sites: frozenset[str] | None, now: datetime) -> list[Escalated]:
     """Every assessment of `sites` with a step for the investigator that has come, the longest due first."""
-    if not any(step.channel == "digest" for timepoint in study.timepoints for step in timepoint.reminders):
+    points = (timepoint for version in versions(study) for timepoint in version.timepoints)
+    if not any(step.channel == "digest" for timepoint in points for step in timepoint.reminders):
         return []
     today = local_date(now, study.zone())
     found = []

@@ -12,6 +12,7 @@ from proapp import delivery
 from proapp.db.models import AuditEvent, Message, StaffUser
 from proapp.services import digest
 from proapp.study.model import Reminder
+from proapp.study.versions import Activation, combine
 from tests.messages import Memory, rows
 from tests.studies import with_steps
 
@@ -138,6 +139,18 @@ def test_what_the_plan_passes_on_reaches_the_investigator_without_asking(
     text = rendered(runtime, ivar, thursday, passing_on, whole=False)
     assert "UME-001, 3 months, since 2026-11-19" in text.body
     assert rendered(runtime, berit, thursday, passing_on, whole=False) is None
+
+
+def test_an_amendment_elsewhere_does_not_end_what_the_plan_passes_on_here(
+    runtime: Any, people: Any, passing_on: Any
+) -> None:
+    """The newest version has no steps for the investigator, and no more than Lund works by it."""
+    points = [one.model_copy(update={"reminders": ()}) for one in runtime.study.timepoints]
+    newer = runtime.study.model_copy(update={"number": "2.0", "timepoints": tuple(points)})
+    study = combine(passing_on, [Activation("LUN", date(2026, 11, 1), newer)])
+    participant(people)
+    ivar = people.staff_id("ivar")
+    assert queue(runtime, SEVEN - timedelta(days=4), study) == [("escalation", ivar)]
 
 
 def test_an_investigator_who_wants_the_list_finds_it_there(runtime: Any, people: Any, passing_on: Any) -> None:
