@@ -228,7 +228,7 @@ def _due(study: Study, done: Mapping[str, date], now: datetime) -> Mapping[str, 
 
 def _is_time(zone: ZoneInfo, done: date | None, now: datetime) -> bool:
     local = now.astimezone(zone)
-    return local.time() >= AT and (done is None or done < local.date())
+    return local.time() >= AT and done != local.date()  # a day to come was done by a clock that was wrong
 
 
 def _done(session: Session) -> Mapping[str, date]:

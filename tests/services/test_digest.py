@@ -141,6 +141,14 @@ def test_what_the_plan_passes_on_reaches_the_investigator_without_asking(
     assert rendered(runtime, berit, thursday, passing_on, whole=False) is None
 
 
+def test_a_day_that_was_done_by_a_wrong_clock_does_not_silence_the_days_before_it(runtime: Any, people: Any) -> None:
+    participant(people)
+    berit = wants(runtime, people, "berit")
+    queue(runtime, SEVEN + timedelta(days=3650))
+    assert ("digest", berit) not in queue(runtime, SEVEN - timedelta(days=1))  # a Sunday
+    assert queue(runtime, SEVEN).count(("digest", berit)) == queue(runtime, SEVEN).count(("digest", berit)) == 1
+
+
 def test_an_amendment_elsewhere_does_not_end_what_the_plan_passes_on_here(
     runtime: Any, people: Any, passing_on: Any
 ) -> None:
