@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import render_template, request, url_for
 
-from proapp.services import contacts, explaining, overview, work_cases
+from proapp.services import contacts, explaining, overview, proposals, work_cases
 from proapp.services.cohort import Member, Scope
 from proapp.services.overview import Dossier, Wanted
 from proapp.study.worklist import Case
@@ -57,7 +58,7 @@ def participant(study_id: str) -> str:
         "staff/participant.html",
         member=member,
         head=person.head(member, found.last_seen_at, on),
-        notices=[*([] if is_former else person.asked(_case(member))), *person.notices(member, names, on)],
+        notices=[*([] if is_former else _asked_or_proposed(member)), *person.notices(member, names, on)],
         stops=timeline.stops(member, names, on, sent),
         log=timeline.log(member, names, on),
         events=history.events(member, names, on),
@@ -118,3 +119,12 @@ def _scores(found: Dossier, on: Background) -> list[scores.Part]:
         database(), found.member.assessments, study=on.study, instruments=runtime().instruments
     )
     return scores.parts(found.member, by_assessment, on)
+
+
+def _asked_or_proposed(member: Member) -> Iterator[person.Notice]:
+    """What waits for somebody here: a wish of the participant, and a corrected date for those who see proposals."""
+    yield from person.asked(_case(member))
+    if may_open("staff.proposals"):
+        waiting = proposals.of_participant(database(), member.study_id, sites=staff().sites)
+        if waiting is not None:
+            yield person.correction_waits()

@@ -362,3 +362,12 @@ def test_the_participants_history_tells_what_an_amendment_did(people, runtime, a
     shown = re.sub(r"\s+", " ", kerstin.text)
     assert "4 time points follow another version of the study" in shown  # m03, m18, m24, m36
     assert "2 time points set" in shown or "6 months: moved from" in shown
+
+
+def test_the_participants_page_says_that_a_correction_waits(people, anna):
+    words = "Another randomisation date has been proposed."
+    page = "/staff/participants/UME-001"
+    assert words not in people.staff("berit").get(page).get_data(as_text=True)
+    propose(people)
+    assert words in people.staff("berit").get(page).get_data(as_text=True)
+    assert words not in people.staff("stina").get(page).get_data(as_text=True)

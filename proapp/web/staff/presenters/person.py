@@ -90,6 +90,13 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
         )
 
 
+def correction_waits() -> Notice:
+    return Notice(
+        gettext("Another randomisation date has been proposed."),
+        gettext("Nothing has been moved yet: a second person has to approve it."),
+    )
+
+
 def asked(case: Case) -> Iterator[Notice]:
     """What the participant asked for on the phone, and nobody has been in touch about."""
     if case.asked_on is not None:
