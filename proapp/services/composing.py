@@ -26,6 +26,7 @@ from proapp.study.versions import in_force
 
 FOR_PARTICIPANTS = ("reminder", "remind_later", "test")
 NEVER_THE_SAME = timedelta(microseconds=1)  # its own moment is not to be taken for that of another that has gone
+WAITED_FOR = timedelta(hours=1)  # whoever asked for a test message has gone home by then
 LONGEST_WAIT = timedelta(hours=1)  # until it is looked at again, where nobody knows when it may go
 STOPPED = {"death": "died", "trial_withdrawal": "withdrawn", "pro_stop": "stopped"}
 Way = Literal["sms", "email"]
@@ -120,7 +121,8 @@ def _not_now(row: Any, decision: Decision, now: datetime) -> Verdict:
 
 
 def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str, now: datetime) -> Prepared | Verdict:
-    """A test goes at once, whatever the hour: somebody is waiting for it. Never to who is not to be written to."""
+    """A test goes at once, whatever the hour: somebody is waiting for it. If nobody can be any more (an outage), not at
+    night either. Never to who is not to be written to."""
     facts, reach = person(session, row.participant_id, vault=vault)
     today = local_date(now, study.zone(row.site_code))
     _, stop = stop_of(facts, today=today)
@@ -135,6 +137,9 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
     if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):
         _require_openable(session, row.participant_id, vault)
         return Verdict("no_contact", None, row.channel)
+    local = now.astimezone(study.zone(row.site_code)).time()
+    if now - row.queued_at > WAITED_FOR and study.follow_up.is_quiet(local):
+        return Verdict("quiet_hours", now + LONGEST_WAIT, row.channel)
     return _prepared(session, row, way, "test", row.not_after, study, vault, base_url)
 
 

@@ -22,6 +22,7 @@ Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent"]
 TICK_LATE = timedelta(minutes=10)
 QUEUE_LATE = timedelta(minutes=15)
 FAILING_LATE = timedelta(hours=1)  # a message that was refused for so long is more than a passing fault
+REFUSALS = 5  # a gateway that says no once or twice, as mail servers do to strangers, is none that fails
 SILENCE = timedelta(hours=48)
 RECENT = timedelta(hours=24)
 RATE_OVER = timedelta(days=7)
@@ -130,7 +131,7 @@ def _messages(now: datetime) -> Any:
             Message.state,
             func.count().label("number"),
             func.min(case((waits & ~was_tried & (Message.next_try_at <= now), Message.next_try_at))).label("waiting"),
-            func.min(case((waits & was_tried, Message.queued_at))).label("retried"),
+            func.min(case((waits & (Message.attempts >= REFUSALS), Message.queued_at))).label("retried"),
             func.min(case((unsent & is_ours & since_silence, Message.due_at))).label("unsent"),
             func.max(Message.handed_over_at).label("handed_over_at"),
             _number((Message.state != "cancelled") & is_ours & since_silence & (Message.due_at <= now)).label("due"),

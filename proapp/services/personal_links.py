@@ -1,7 +1,8 @@
 """The link in a message that is the participant's own: it says whose phone this may be, and the PIN still decides.
 
 It leads past the printed code to the PIN, and after the PIN to the one assessment the message is about. It may be
-followed any number of times, and dies with what it is about: sent in, declined, closed, stopped, or cancelled.
+followed any number of times, and dies with what it is about (sent in, declined, closed, stopped, or cancelled), and
+when the contact details are changed.
 Whoever finds it learns nothing: a link that is unknown, dead or somebody else's gets one and the same answer.
 """
 
@@ -13,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Message, PatientPin
+from proapp.db.models import Contact, Message, PatientPin
 from proapp.services import audit, cohort, sessions, throttle
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import Refused
@@ -66,7 +67,12 @@ def _alive(session: Session, *, study: Study, token: str, now: datetime) -> Link
     row = session.execute(
         select(Message.id, Message.participant_id, Message.assessment_id)
         .join(PatientPin, PatientPin.participant_id == Message.participant_id)  # without one, only the code leads on
-        .where(Message.link_hash == token_hash(token), Message.state.in_(_GONE_OUT))
+        .join(Contact, Contact.participant_id == Message.participant_id)
+        .where(
+            Message.link_hash == token_hash(token),
+            Message.state.in_(_GONE_OUT),
+            Contact.updated_at <= Message.queued_at,  # it may have gone to a number that was somebody else's
+        )
     ).first()
     if row is None or row.assessment_id is None:
         return None

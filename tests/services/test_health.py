@@ -92,7 +92,9 @@ def test_a_message_for_the_morning_and_a_letter_are_not_late(runtime: Any, add: 
 
 
 def test_a_gateway_that_refuses_for_long_is_told_with_its_reasons(runtime: Any, add: Any) -> None:
-    tried = {"attempts": 4, "gateway": "46elks", "state_reason": "no_connection"}
+    tried = {"attempts": 5, "gateway": "46elks", "state_reason": "no_connection"}
+    add("sent", due=11 * HOUR, handed_over_at=HOUR)
+    add("queued", due=11 * HOUR, next_try_at=-MINUTE, **{**tried, "attempts": 1})  # waited for the morning, then once
     add("queued", due=50 * MINUTE, next_try_at=-MINUTE, **tried)
     assert found(runtime).troubles == ()
     add("queued", due=70 * MINUTE, next_try_at=-MINUTE, **tried)
@@ -101,7 +103,7 @@ def test_a_gateway_that_refuses_for_long_is_told_with_its_reasons(runtime: Any, 
     assert "gateway_failing" in found(runtime).troubles
     with runtime.reading() as session:
         assert health.failures(session, now=START) == [
-            ("46elks", "no_connection", 2), ("smtp", "recipient_refused", 1),
+            ("46elks", "no_connection", 3), ("smtp", "recipient_refused", 1),
         ]  # fmt: skip
 
 

@@ -567,6 +567,7 @@ def test_an_old_failure_says_nothing_about_a_new_number(runtime, anna, gateway, 
 
 
 def test_a_delivered_test_message_verifies_the_contact(runtime, anna, gateway, clock):
+    clock.forward(hours=12)  # in the middle of the night: somebody waits for it
     with runtime.writing.begin() as session:
         about = {
             "kind": "test",
@@ -579,12 +580,23 @@ def test_a_delivered_test_message_verifies_the_contact(runtime, anna, gateway, c
         }
         assert outbox.queue(session, key="test:1", **about) is not None
         assert outbox.queue(session, key="test:1", **about) is None
-    clock.forward(hours=12)  # in the middle of the night: somebody waits for it
     assert deliver(runtime, gateway) == 1
     assert "provmeddelande" in gateway.given[0].text
     report(runtime, "delivered")
     assert contact(runtime).verified_at == clock()
     assert told(runtime)["contact.reached"] == 1
+
+
+def test_a_test_message_that_an_outage_delayed_wakes_nobody(runtime, anna, gateway, clock):
+    with runtime.writing.begin() as session:
+        about = {"participant_id": anna, "site_code": "UME", "due_at": clock(), "now": clock(), "actor": STAFF}
+        outbox.queue(session, key="test:1", kind="test", channel="sms", **about)
+    clock.forward(hours=12)
+    assert deliver(runtime, gateway) == 0
+    assert only(runtime).state == "queued"
+    assert only(runtime).next_try_at > clock()
+    clock.forward(hours=11)
+    assert deliver(runtime, gateway) == 1
 
 
 @pytest.mark.parametrize("type_", ["death", "pro_stop", "trial_withdrawal", "contact_pause"])

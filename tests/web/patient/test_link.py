@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import select, update
 
 from proapp import logs
-from proapp.db.models import ActivationCode, Assessment, AuditEvent, AuthSession, Message, PatientPin
+from proapp.db.models import ActivationCode, Assessment, AuditEvent, AuthSession, Contact, Message, PatientPin
 from proapp.services.vault import LINK_LENGTH, token_hash
 from proapp.web.guard import PATIENT_COOKIE
 from tests.people import PIN
@@ -225,6 +225,15 @@ def test_a_link_dies_with_submission_decline_and_stop(runtime, people, anna, lin
     people.event(eva, "pro_stop", date(2026, 11, 22))
     for token in (sent, stopped):
         assert follow(browsers(), token).headers["Location"] == "/"
+
+
+def test_a_link_dies_when_the_contact_details_change(runtime, anna, link_to, browser):
+    """The message may have reached whoever has the old number now."""
+    token = link_to(anna)
+    runtime.clock.forward(minutes=5)
+    with runtime.writing.begin() as session:
+        session.execute(update(Contact).where(Contact.participant_id == anna).values(updated_at=runtime.clock()))
+    assert follow(browser, token).headers["Location"] != "/pin"
 
 
 def test_tries_from_one_address_are_limited(runtime, anna, link_to, browser):
