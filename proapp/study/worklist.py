@@ -61,7 +61,6 @@ RANKS: dict[Reason, int] = {
     "stop_to_confirm": 7,
     "reason_needed": 8,
 }
-CALL_PROMISED = RANKS["wrong_number"]  # where a row stands at the latest when the participant was promised a call
 _CALL: tuple[Action, ...] = ("call", "enter_answers", "decline", "snooze")
 ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "baseline_incomplete": _CALL,
@@ -154,16 +153,14 @@ class WorkItem:
 
 
 def worklist(cases: Iterable[Case], *, today: date, study: Study) -> list[WorkItem]:
-    """All rows, the most urgent first: by rank, then by days left. Whoever asked to be called does not wait until
-    everybody else has been called, whatever else the row is about."""
+    """All rows, the most urgent first: by rank, then by days left."""
     found = [item for case in cases for item in _items(case, today=today, study=study)]
     return sorted(found, key=_urgency)
 
 
 def _urgency(item: WorkItem) -> tuple[int, float, date, int, int]:
     left = float("inf") if item.days_left is None else item.days_left
-    rank = min(item.rank, CALL_PROMISED) if "asked_to_call" in (item.reason, *item.also) else item.rank
-    return rank, left, item.by_when or date.max, item.case, item.task or 0
+    return item.rank, left, item.by_when or date.max, item.case, item.task or 0
 
 
 def _items(case: Case, *, today: date, study: Study) -> Iterator[WorkItem]:

@@ -222,15 +222,6 @@ def test_a_call_that_was_asked_for_has_a_day(small):
     assert row.days_left == -3
 
 
-def test_who_asked_to_be_called_is_not_called_last(small):
-    """After the windows that close, before those who are merely late; also where the row is about something else."""
-    late, asked, both = case(task(small, target=3)), case(asked_on=TODAY), case(task(small, target=3), asked_on=TODAY)
-    closing = case(task(small, closes=1))
-    rows = worklist([late, asked, both, closing], today=TODAY, study=small)
-    assert rows[0].reason == "closing_soon"
-    assert ["asked_to_call" in (row.reason, *row.also) for row in rows] == [False, True, True, False]
-
-
 def test_a_wish_is_heard_although_nobody_is_to_be_rung(small):
     (row,) = only(small, case(task(small, target=3), asked_on=TODAY, may_contact=False))
     assert row.reason == "asked_to_call"
