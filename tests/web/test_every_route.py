@@ -18,7 +18,14 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 
-ABSENT = {"assessment": 987654, "participant": "UME-987", "event": 987654, "user": 987654, "message": 987654, "proposal": 987654}
+ABSENT = {
+    "assessment": 987654,
+    "participant": "UME-987",
+    "event": 987654,
+    "user": 987654,
+    "message": 987654,
+    "proposal": 987654,
+}
 OF_A_PARTICIPANT = {name: route for name, route in ROUTES.items() if re.search(r"\{(participant|assessment|event|message|proposal)\}", route.path)}  # fmt: skip
 
 
