@@ -582,7 +582,8 @@ def test_what_was_opened_is_answered_to_its_end_by_the_version_it_was_opened_wit
         with runtime.writing() as session:
             statements.clear()
             sitting = find_sitting(session, study=study, assessment_id=m03, lock=True, **given)
-            assert len(statements) == 2
+            # PostgreSQL reads again what others wrote while it waited for its turn.
+            assert len(statements) == (3 if runtime.engine.dialect.name == "postgresql" else 2)
             assert [one.code for one in sitting.instruments] == ["c30", "br23", "lmc21"]
             assert sitting.takes_answers
             assert sitting.study.number == "example 1"

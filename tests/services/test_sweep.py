@@ -187,14 +187,21 @@ def test_what_somebody_answered_before_a_death_is_not_thrown_away(runtime: Any, 
     assert [one.response_set_id for one in swept(runtime, noon_after).submitted] == [set_id]
 
 
-def test_the_last_sweep_is_noted_and_never_goes_back(runtime: Any, end: datetime):
+def test_the_last_sweep_is_noted_and_does_not_go_back(runtime: Any, end: datetime):
     with runtime.reading() as session:
         assert last_run(session) is None
     swept(runtime, end)
-    swept(runtime, end - timedelta(hours=1))
+    swept(runtime, end - timedelta(minutes=1))
     with runtime.reading() as session:
         assert last_run(session) == end == health.last_tick(session)
         assert session.scalar(select(func.count()).select_from(Installation)) == 1
+
+
+def test_a_note_of_a_clock_that_was_ahead_is_put_right(runtime: Any, end: datetime):
+    swept(runtime, end + timedelta(hours=5))
+    swept(runtime, end)
+    with runtime.reading() as session:
+        assert last_run(session) == end
 
 
 def test_the_number_of_statements_does_not_grow_with_the_participants(runtime: Any, people: People, end: datetime):

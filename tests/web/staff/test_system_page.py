@@ -35,7 +35,7 @@ def test_the_system_page_says_that_everything_runs(people: Any, runtime: Any) ->
 
 def test_the_system_page_names_what_is_wrong(people: Any, runtime: Any) -> None:
     ticked(runtime, hours=3)
-    message(runtime, "queued", gateway="46elks", state_reason="no_connection", attempts=3)
+    message(runtime, "queued", gateway="46elks", state_reason="no_connection", attempts=5)
     page = people.staff("ada").get("/staff/system").get_data(as_text=True)
     assert "Everything runs" not in page
     assert "clock does not tick" in page
