@@ -74,7 +74,7 @@ def lists(folder: Path) -> None:
     with timed("demonstration of 200 participants, made"):
         place.make(chosen)
     runtime = build_runtime(chosen.settings())
-    with gunicorn("proapp", "wsgi:app", chosen.environment(), "/healthz") as server:
+    with gunicorn("proapp", "wsgi:app", chosen.environment(), "/a") as server:
         ours = House(runtime, People(runtime, None, lambda *_: None), server)
         for name, path in (
             ("worklist, all sites", "/staff/work"),
