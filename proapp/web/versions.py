@@ -14,6 +14,9 @@ from proapp.web.transactions import now, runtime
 
 EVERY = timedelta(seconds=15)
 ASKED = "proapp.versions_asked"
+ABOUT_VERSIONS = frozenset(
+    {"staff.study_page", "staff.propose_amendment"}
+)  # here a late label would be taken for a fault
 
 
 def init_app(app: Flask) -> None:
@@ -30,7 +33,7 @@ def _ask() -> None:
     if not (request.blueprint == "staff" or request.endpoint == "patient.home"):
         return
     asked = current_app.extensions[ASKED]
-    if asked is None or abs(now() - asked) >= EVERY:
+    if asked is None or request.endpoint in ABOUT_VERSIONS or abs(now() - asked) >= EVERY:
         current_app.extensions[ASKED] = now()
         fresh = refreshed(runtime())
         if fresh is not runtime():
