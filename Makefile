@@ -12,7 +12,7 @@ V := .venv/bin/python
 PIP := $(V) -m pip --disable-pip-version-check --no-input
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard translations/*/LC_MESSAGES/messages.po))
 LOCK := $(V) -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--no-emit-trusted-host --strip-extras --allow-unsafe --no-header $(if $(UPGRADE),--upgrade)
+	--no-emit-trusted-host --no-strip-extras --allow-unsafe --no-header $(if $(UPGRADE),--upgrade)
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from proapp.version import __version__
 
@@ -36,6 +39,30 @@ def test_locks_carry_hashes_and_no_addresses(name):
     pinned = re.findall(r"^[a-z0-9][^\s=]*==", text, re.MULTILINE)
     assert len(pinned) > 20
     assert text.count("--hash=sha256:") >= len(pinned)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_what_is_asked_for_with_extras_is_pinned_with_them(name):
+    """Older pips take such a demand for one without a pin as soon as a newer version is published, and install nothing."""
+    pins = [Requirement(line) for line in re.findall(r"^[a-z0-9][^\s=]*==\S+", (ROOT / name).read_text(), re.MULTILINE)]
+    pinned = {canonicalize_name(pin.name): pin.extras for pin in pins}
+    asked = [
+        (owner, demand)
+        for owner, extras in [("proapp", {"build", "dev"}), *pinned.items()]
+        for demand in map(Requirement, requires(owner) or [])
+        if demand.extras and any(_wanted(demand, extra) for extra in {"", *extras})
+    ]
+    assert "psycopg" in {demand.name for _, demand in asked}
+    missing = [
+        f"{owner} asks for {demand}"
+        for owner, demand in asked
+        if canonicalize_name(demand.name) in pinned and not demand.extras <= pinned[canonicalize_name(demand.name)]
+    ]
+    assert missing == []
+
+
+def _wanted(demand: Requirement, extra: str) -> bool:
+    return demand.marker is None or demand.marker.evaluate({"extra": extra})
 
 
 def test_every_command_is_documented():
