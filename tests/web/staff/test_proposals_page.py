@@ -326,13 +326,26 @@ def test_another_process_learns_of_it_within_a_quarter_of_a_minute(people, runti
     kerstin.post(address, {"do": "approve", "seen": seen(kerstin)})
     assert other.extensions["proapp"].study is runtime.study
     elsewhere = replace(people, app=other).staff("ada")
-    elsewhere.get("/staff/study")
-    assert "2.0, from" not in elsewhere.text
+    elsewhere.get("/staff/users")
+    assert "Protocol example 1" in elsewhere.text
     clock.forward(seconds=16)
-    elsewhere.get("/staff/study")
-    assert "2.0, from" in elsewhere.text
+    elsewhere.get("/staff/users")
+    assert "Protocol 2.0" in elsewhere.text
     assert other.extensions["proapp"].study.number == "2.0"
     assert other.jinja_env.globals["study"].number == "2.0"
+
+
+def test_the_page_of_the_study_never_shows_yesterdays_version(people, runtime, anna):
+    import proapp
+
+    other = proapp.create_app(runtime=runtime)
+    address = amend(people)
+    kerstin = people.staff("kerstin")
+    kerstin.get(address)
+    kerstin.post(address, {"do": "approve", "seen": seen(kerstin)})
+    elsewhere = replace(people, app=other).staff("ada")
+    elsewhere.get("/staff/study")
+    assert "2.0, from" in elsewhere.text
 
 
 def test_the_trail_says_who_proposed_and_who_approved(people, runtime, anna):
