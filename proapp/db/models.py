@@ -24,6 +24,7 @@ APPEND_ONLY = (
     "audit_event",
     "delivery_receipt",
     "patient_request",
+    "answer_conflict",
 )
 
 
@@ -103,7 +104,8 @@ class AuthSession(Base):
     """A signed-in browser. The cookie holds an opaque token; the row holds only its hash.
 
     kind: patient | patient_pending (code given, no PIN yet) | patient_link (own link followed, no PIN yet) | device (a
-    phone that leads straight to the PIN) | staff | staff_pending (password given, TOTP not yet).
+    phone that leads straight to the PIN) | clinic (a clinic's tablet, for one assessment and nothing else) | staff |
+    staff_pending (password given, TOTP not yet).
     """
 
     __tablename__ = "auth_session"
@@ -112,6 +114,8 @@ class AuthSession(Base):
     kind: Mapped[str] = mapped_column(String(20))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"), index=True)
     participant_id: Mapped[int | None] = mapped_column(ForeignKey("participant.id"), index=True)
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))  # all that a clinic session opens
+    handed_over_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
     device: Mapped[str] = mapped_column(String(80), default="")
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
@@ -285,12 +289,20 @@ class ResponseSet(Base):
     receipt: Mapped[str | None] = mapped_column(String(20), unique=True)
     answered_items: Mapped[int | None]
     valid: Mapped[bool | None]
+    # Sent from a phone's own store: when the phone says that Send was pressed, and whether its clock can be believed.
+    device_at: Mapped[datetime | None]
+    device_offset_s: Mapped[int | None]  # the phone's clock minus ours, in seconds
+    clock_trusted: Mapped[bool | None]
     entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
     void_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class Answer(Base):
-    """One value given to one item; the newest row of an item is its answer. kind: answered | skipped | cleared."""
+    """One value given to one item; the newest row of an item that is not overtaken is its answer.
+
+    kind: answered | skipped | cleared. An answer that was given without network before another device gave a newer one
+    comes late: it is kept as overtaken, and does not count. `device_at` is the phone's own time, as it was.
+    """
 
     __tablename__ = "answer"
     # Also the index by which the answers of a set are found; one more would cost every saved answer a page written.
@@ -305,7 +317,31 @@ class Answer(Base):
     recorded_at: Mapped[datetime]
     client_id: Mapped[str | None] = mapped_column(String(40))
     device_at: Mapped[datetime | None]
+    device_offset_s: Mapped[int | None]  # the phone's clock minus ours, in seconds
+    overtaken: Mapped[bool] = mapped_column(default=False, server_default=false())
     actor: Mapped[str] = mapped_column(String(20))  # patient | staff:<id>
+
+
+class AnswerConflict(Base):
+    """What a phone had kept and could send only after the assessment had been submitted by another, where it differs.
+
+    It changes nothing in the submission; the site sees it beside that.
+    """
+
+    __tablename__ = "answer_conflict"
+    __table_args__ = (UniqueConstraint("response_set_id", "client_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    response_set_id: Mapped[int] = mapped_column(ForeignKey("response_set.id"))
+    instrument: Mapped[str] = mapped_column(String(20))
+    item: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(10))
+    code: Mapped[int | None]
+    language: Mapped[str] = mapped_column(String(5))
+    recorded_at: Mapped[datetime]
+    client_id: Mapped[str] = mapped_column(String(40))
+    device_at: Mapped[datetime | None]
+    device_offset_s: Mapped[int | None]
+    actor: Mapped[str] = mapped_column(String(20))
 
 
 class AssessmentEvent(Base):

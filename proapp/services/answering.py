@@ -135,6 +135,8 @@ def record(
         "recorded_at": now,
         "client_id": client_id,
         "device_at": None,
+        "device_offset_s": None,
+        "overtaken": False,
         "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
     }
     connection = connection_of(database)
