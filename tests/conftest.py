@@ -349,7 +349,8 @@ class Browser:
 
     @property
     def text(self) -> str:
-        return str(self.page.get_data(as_text=True))
+        """The page without what it holds in readiness for scripts."""
+        return re.sub('<template id="view-.*?</template>', "", self.page.get_data(as_text=True), flags=re.DOTALL)
 
     def cookie(self, name: str, value: str) -> None:
         self.client.set_cookie(name, value, domain="localhost", secure=True, httponly=True, path="/")

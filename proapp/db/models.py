@@ -318,6 +318,7 @@ class Answer(Base):
     client_id: Mapped[str | None] = mapped_column(String(40))
     device_at: Mapped[datetime | None]
     device_offset_s: Mapped[int | None]  # the phone's clock minus ours, in seconds
+    given_at: Mapped[datetime | None]  # by our clock, where the phone's could be believed; else recorded_at counts
     overtaken: Mapped[bool] = mapped_column(default=False, server_default=false())
     actor: Mapped[str] = mapped_column(String(20))  # patient | staff:<id>
 

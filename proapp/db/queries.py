@@ -130,7 +130,7 @@ def _newest_answers(moment: datetime | None) -> Subquery:
     newest = (
         select(func.max(Answer.id).label("id"))
         .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
-        .where(_unsubmitted(moment))
+        .where(_unsubmitted(moment), Answer.overtaken.is_(False))
         .group_by(Answer.response_set_id, Answer.instrument, Answer.item)
     )
     if moment is not None:

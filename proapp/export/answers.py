@@ -50,7 +50,7 @@ def by_participant(session: Session, *, before: datetime) -> Generator[tuple[str
         .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
         .join(Assessment, Assessment.id == ResponseSet.assessment_id)
         .join(Participant, Participant.id == Assessment.participant_id)
-        .where(ResponseSet.void_reason.is_(None), Answer.recorded_at < before)
+        .where(ResponseSet.void_reason.is_(None), Answer.recorded_at < before, Answer.overtaken.is_(False))
         .order_by(_binary(session), Answer.response_set_id, Answer.id)
         .execution_options(yield_per=PAGE)
     )

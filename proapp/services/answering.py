@@ -48,6 +48,19 @@ _INSERT_AUDIT = Prepared(
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """Where something was kept before it came here: the phone's own sign of it, the phone's clock, and how many seconds
+    that is ahead of ours. `given_at` is by our clock, None where the phone's cannot be believed; `overtaken` says that
+    another device was newer."""
+
+    client_id: str
+    at: datetime
+    offset_s: int
+    given_at: datetime | None
+    overtaken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What was received and when; `reference` can be read over the telephone."""
 
@@ -110,21 +123,38 @@ def record(
     language: str,
     now: datetime,
     actor: Actor,
-    client_id: str | None = None,
 ) -> Sitting:
     """Save what the patient did with one item, of a sitting found with `lock`; returns the sitting as it is then.
 
     An unchanged value writes nothing. `raw` is the answer as it arrived. Raises InvalidAnswer (not one of the item's
     answers), or Refused: not_started, already_sent, closed, declined, not_open, not_asked.
     """
-    own = _require_open(sitting)
+    _require_open(sitting)
     instrument = sitting.instrument(step.instrument)
     new = Given(kind, parse_answer(instrument, step.item, raw) if kind == "answered" else None)
     if not sitting.is_asked(step):
         raise Refused("not_asked")
-    old = sitting.given.get(step)
-    if new == old or (old is None and kind == "cleared"):
+    return keep(connection_of(database), sitting, step, new, language=language, now=now, actor=actor)
+
+
+def keep(
+    connection: Connection,
+    sitting: Sitting,
+    step: Step,
+    new: Given,
+    *,
+    language: str,
+    now: datetime,
+    actor: Actor,
+    device: Device | None = None,
+) -> Sitting:
+    """Append what was given to the history of its item, unless it says what is there already; whoever calls has made
+    sure that it may be. What another device has overtaken is kept, and changes nothing."""
+    own, old = sitting.own, sitting.given.get(step)
+    assert own is not None
+    if new == old or (old is None and new.kind == "cleared"):
         return sitting
+    overtaken = device is not None and device.overtaken
     values = {
         "response_set_id": own.id,
         "instrument": step.instrument,
@@ -133,18 +163,35 @@ def record(
         "code": new.code,
         "language": language,
         "recorded_at": now,
-        "client_id": client_id,
-        "device_at": None,
-        "device_offset_s": None,
-        "overtaken": False,
+        "client_id": device.client_id if device else None,
+        "device_at": device.at if device else None,
+        "device_offset_s": device.offset_s if device else None,
+        "given_at": device.given_at if device else None,
+        "overtaken": overtaken,
         "actor": "patient" if actor.kind == "patient" else f"{actor.kind}:{actor.id}",
     }
-    connection = connection_of(database)
     _INSERT_ANSWER.write(connection, values)
-    details = {"old": _plain(old), "new": _plain(new), "language": language}
+    details = {"old": _plain(old), "new": _plain(new), "language": language, **_clock(device)}
+    if overtaken:
+        details["overtaken"] = True
     place = f"{own.id}/{step.instrument}.{step.item}"
     head = _note(connection, sitting, _entry(sitting, "answer.recorded", "answer", place, details), actor)
-    return replace(sitting, given={**sitting.given, step: new}, head=head)
+    return replace(sitting, given=sitting.given if overtaken else {**sitting.given, step: new}, head=head)
+
+
+def note_conflict(
+    connection: Connection, sitting: Sitting, step: Step, given: Given, *, device: Device, actor: Actor
+) -> Sitting:
+    """The audit event of an answer that came after the submission and says something else."""
+    assert sitting.own is not None
+    details = {"sent": _plain(sitting.given.get(step)), "new": _plain(given), **_clock(device)}
+    place = f"{sitting.own.id}/{step.instrument}.{step.item}"
+    entry = _entry(sitting, "answer.conflict", "answer_conflict", place, details)
+    return replace(sitting, head=_note(connection, sitting, entry, actor))
+
+
+def _clock(device: Device | None) -> dict[str, Any]:
+    return {"device_at": device.at.isoformat(), "device_offset_s": device.offset_s} if device else {}
 
 
 def _plain(given: Given | None) -> int | str | None:
@@ -161,9 +208,25 @@ def submit(database: Session | Connection, sitting: Sitting, *, vault: Vault, no
     if sitting.own is not None and sitting.own.submitted_at is not None:
         return receipt(sitting)
     _require_open(sitting)
+    return submit_kept(database, sitting, vault=vault, now=now, completed_at=now, actor=actor)
+
+
+def submit_kept(
+    database: Session | Connection,
+    sitting: Sitting,
+    *,
+    vault: Vault,
+    now: datetime,
+    completed_at: datetime,
+    actor: Actor,
+    device: Device | None = None,
+) -> Receipt:
+    """Send what was completed at `completed_at`, by a caller who knows that it was in time. Raises Refused."""
     if not sitting.answered:
         raise Refused("nothing_answered")
-    return _submit(database, sitting, vault=vault, now=now, completed_at=now, auto=False, actor=actor)
+    return _submit(
+        database, sitting, vault=vault, now=now, completed_at=completed_at, auto=False, actor=actor, device=device
+    )
 
 
 def submit_abandoned(
@@ -181,7 +244,8 @@ def submit_abandoned(
     It counts as completed on the local day of the last answer. None when there is nothing to do: submitted meanwhile,
     no answer in it, still open. Safe to run twice and at once.
     """
-    last_at = select(Answer.response_set_id, func.max(Answer.recorded_at).label("at")).group_by(Answer.response_set_id)
+    given_at = func.coalesce(Answer.given_at, Answer.recorded_at)
+    last_at = select(Answer.response_set_id, func.max(given_at).label("at")).group_by(Answer.response_set_id)
     last = last_at.where(Answer.response_set_id == response_set_id).subquery()
     row = session.execute(
         select(ResponseSet.assessment_id, last.c.at)
@@ -208,6 +272,7 @@ def _submit(
     completed_at: datetime,
     auto: bool,
     actor: Actor,
+    device: Device | None = None,
 ) -> Receipt:
     own = sitting.own
     assert own is not None
@@ -219,13 +284,20 @@ def _submit(
         "answered_items": sitting.answered,
         "valid": is_valid(sitting),
     }
+    if device is not None:
+        values |= {
+            "device_at": device.at,
+            "device_offset_s": device.offset_s,
+            "clock_trusted": device.given_at is not None,
+        }
     # The condition decides between two that come at once, whatever isolation the database gives.
     connection = connection_of(database)
     mine = connection.execute(update(_set).where(_set.c.id == own.id, _set.c.submitted_at.is_(None)).values(**values))
     if mine.rowcount == 0:
         found = connection.execute(select(_set.c.receipt, _set.c.submitted_at).where(_set.c.id == own.id)).one()
         return Receipt(found.receipt, found.submitted_at)
-    facts = {name: value for name, value in values.items() if name != "submitted_at"}
+    facts = {name: value for name, value in values.items() if name not in {"submitted_at", "device_at"}}
+    facts |= _clock(device)
     details = {"assessment": sitting.assessment_id, **facts}
     submitted = _entry(sitting, "response_set.submitted", "response_set", own.id, details)
     # Thanked and asked again is what nobody forgives: what is queued about it goes in the same transaction.

@@ -246,7 +246,7 @@ def _codes(session: Session, set_ids: Iterable[int]) -> dict[tuple[int, str], di
     """The answer that counts, the newest, of every item: by response set and instrument."""
     query = (
         select(Answer.response_set_id, Answer.instrument, Answer.item, Answer.kind, Answer.code)
-        .where(Answer.response_set_id.in_(sorted(set_ids)))
+        .where(Answer.response_set_id.in_(sorted(set_ids)), Answer.overtaken.is_(False))
         .order_by(Answer.id)
     )
     found: dict[tuple[int, str], dict[int, int | None]] = {}

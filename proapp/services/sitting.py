@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from proapp.clock import local_date
@@ -45,6 +45,24 @@ class OpenedSet:
     valid: bool | None
 
 
+class AnswerRow(NamedTuple):
+    """A row of the answers, with what tells when and where it was given."""
+
+    instrument: str
+    item: int
+    kind: Literal["answered", "skipped", "cleared"]
+    code: int | None
+    id: int
+    client_id: str | None
+    recorded_at: datetime
+    given_at: datetime | None
+    overtaken: bool
+
+    @property
+    def step(self) -> Step:
+        return Step(self.instrument, self.item)
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Every item of these instruments in printed order, and where it is: (part, position in it, place in all)."""
@@ -78,6 +96,7 @@ class Sitting:
     now: datetime
     head: tuple[int, str] | None = None  # last (seq, hash) of the audit chain; only in a locked sitting
     whole: bool = True  # False: `given` holds one item and the gates' items only, all that a question page needs
+    rows: tuple[AnswerRow, ...] = ()  # the history behind `given`, oldest first; only in a whole sitting
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -21,7 +21,7 @@ from proapp.instruments.model import Instrument
 from proapp.services import versions
 from proapp.services.audit import GENESIS, participant_chain
 from proapp.services.errors import NotFound
-from proapp.services.sitting import OWN_MODES, OpenedSet, Sitting, Step, route
+from proapp.services.sitting import OWN_MODES, AnswerRow, OpenedSet, Sitting, Step, route
 from proapp.study.events import Event, participant_facts
 from proapp.study.model import Study, TimePoint
 from proapp.study.status import AssessmentFacts
@@ -132,17 +132,20 @@ _HEAD = (
 
 @lru_cache(maxsize=64)
 def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Prepared:
-    """The rows of a set, oldest first; with `gates` only those of one item and of these.
+    """The rows of a set, oldest first; with `gates` only those of one item and of these that count.
 
-    Plain numbers and words only: there is a row for every answer, and nothing is to be done to each.
+    There they are plain numbers and words only, so that nothing is to be done to each.
     """
     belongs: Any = _answer.c.response_set_id == _set.c.id
-    if gates is not None:
+    told: tuple[Any, ...] = (_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code)
+    if gates is None:
+        told = tuple(getattr(_answer.c, name) for name in AnswerRow._fields)
+    else:
         asked = (Step(bindparam("instrument"), bindparam("item")), *gates)  # type: ignore[arg-type]
         items = (and_(_answer.c.instrument == step.instrument, _answer.c.item == step.item) for step in asked)
-        belongs = belongs & or_(*items)
+        belongs = belongs & or_(*items) & _answer.c.overtaken.is_(False)
     return Prepared(
-        select(_answer.c.instrument, _answer.c.item, _answer.c.kind, _answer.c.code, *(_HEAD if lock else ()))
+        select(*told, *(_HEAD if lock else ()))
         .select_from(_set.outerjoin(_answer, belongs))
         .where(_set.c.id == bindparam("set_id"))
         .order_by(_answer.c.id)
@@ -226,11 +229,10 @@ def _sitting(
     )
     if at is not None and at not in route(asked).places:
         raise NotFound
-    given: dict[Step, Given] = {}
-    head = None
+    found = _Answers({}, (), None)
     if own is not None:
         gates = None if at is None else _gates(asked)
-        own, given, head = _answers(connection, own, row.participant_id, lock, at, gates)
+        own, found = _answers(connection, own, row.participant_id, lock, at, gates)
     counts = own or next((one for one in sets.values() if one.submitted_at is not None), None)
     return Sitting(
         assessment_id=row.id,
@@ -241,11 +243,12 @@ def _sitting(
         participant=participant_facts(_events(rows)),
         own=own,
         instruments=asked,
-        given=given,
+        given=found.given,
         study=study,
         now=now,
-        head=head,
+        head=found.head,
         whole=at is None,
+        rows=found.rows,
     )
 
 
@@ -256,6 +259,12 @@ def _opened(row: Any) -> OpenedSet:
     )  # fmt: skip
 
 
+class _Answers(NamedTuple):
+    given: dict[Step, Given]
+    rows: tuple[AnswerRow, ...]
+    head: tuple[int, str] | None
+
+
 def _answers(
     connection: Connection,
     own: OpenedSet,
@@ -263,21 +272,26 @@ def _answers(
     lock: bool,
     at: Step | None,
     gates: tuple[Step, ...] | None,
-) -> tuple[OpenedSet, dict[Step, Given], tuple[int, str] | None]:
+) -> tuple[OpenedSet, _Answers]:
     """The newest row of each item, and whether the set was submitted while this transaction waited for its turn."""
     parameters: dict[str, Any] = {"set_id": own.id}
     if at is not None:
         parameters.update(instrument=at.instrument, item=at.item)
     if lock:
         parameters["chain"] = participant_chain(participant_id)
-    rows = _answers_query(gates, lock).all(connection, parameters)
-    given = {_step(row[0], row[1]): _given(row[2], row[3]) for row in rows if row[0] is not None}
+    found = _answers_query(gates, lock).all(connection, parameters)
+    rows: tuple[AnswerRow, ...] = ()
+    if gates is None:
+        rows = tuple(AnswerRow(*row[: len(AnswerRow._fields)]) for row in found if row[0] is not None)
+        given = {_step(row.instrument, row.item): _given(row.kind, row.code) for row in rows if not row.overtaken}
+    else:
+        given = {_step(row[0], row[1]): _given(row[2], row[3]) for row in found if row[0] is not None}
     if not lock:
-        return own, given, None
-    submitted, seq, last_hash = rows[0][4:]
+        return own, _Answers(given, rows, None)
+    submitted, seq, last_hash = found[0][-len(_HEAD) :]
     if submitted and own.submitted_at is None:
         own = _read_again(connection, own)
-    return own, given, (seq, last_hash) if seq else (0, GENESIS)
+    return own, _Answers(given, rows, (seq, last_hash) if seq else (0, GENESIS))
 
 
 def _read_again(connection: Connection, own: OpenedSet) -> OpenedSet:

@@ -148,7 +148,9 @@ def _candidates(as_of: datetime, after: int, portion: int, *, lock: bool) -> Any
     )
     stopped = select(ParticipantEvent.participant_id).where(ParticipantEvent.type.in_(STOPS))
     last_answer_at = (
-        select(func.max(Answer.recorded_at)).where(Answer.response_set_id == ResponseSet.id).scalar_subquery()
+        select(func.max(func.coalesce(Answer.given_at, Answer.recorded_at)))
+        .where(Answer.response_set_id == ResponseSet.id)
+        .scalar_subquery()
     )
     query = (
         select(

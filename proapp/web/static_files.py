@@ -19,6 +19,10 @@ from proapp.web.guard import audience
 BUNDLES = {
     "patient.css": ("css/base.css", "css/patient.css"),
     "staff.css": ("css/base.css", "css/staff.css"),
+    # In this order: each builds on those before it.
+    "patient.js": tuple(
+        f"js/patient/{name}.js" for name in ("forms", "code", "store", "line", "questionnaire", "timeout", "offline")
+    ),
 }
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -87,5 +91,6 @@ def init_app(app: Flask) -> None:
         """Put together here: every page has several, and all are known from the start."""
         return f"{request.script_root}/static/{files[filename].version}/{filename}"
 
+    app.extensions["proapp.static"] = files
     app.add_url_rule("/static/<version>/<path:filename>", "static", static)
     app.jinja_env.globals["static_url"] = static_url

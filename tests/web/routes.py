@@ -36,6 +36,8 @@ ROUTES = {
     "public.accessibility": Route(ANYONE, "/about/accessibility"),
     "public.health": Route(ANYONE, "/healthz"),
     "static": Route(ANYONE, "/static/0/patient.css"),
+    "patient.offline": Route(ANYONE, "/offline"),
+    "patient.service_worker": Route(ANYONE, "/sw.js"),
     # patients
     "patient.code": Route(ANYONE, "/a"),
     "patient.present_code": Route(ANYONE, "/a", "POST"),
@@ -62,6 +64,8 @@ ROUTES = {
     "patient.begin": Route(PATIENT, "/assessment/{assessment}", "POST"),
     "patient.question": Route(PATIENT, "/assessment/{assessment}/c30/1"),
     "patient.answer": Route(PATIENT, "/assessment/{assessment}/c30/1", "POST"),
+    "patient.copy": Route(PATIENT, "/assessment/{assessment}/copy"),
+    "patient.kept": Route(PATIENT, "/assessment/{assessment}/kept", "POST"),
     "patient.review": Route(PATIENT, "/assessment/{assessment}/review"),
     "patient.send": Route(PATIENT, "/assessment/{assessment}/review", "POST"),
     "patient.sent": Route(PATIENT, "/assessment/{assessment}/sent"),

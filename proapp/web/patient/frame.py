@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from proapp.services.sessions import LIMITS, Patient
 from proapp.web.i18n import LANGUAGES, language
 from proapp.web.patient import blueprint
-from proapp.web.patient.presenters import Question
+from proapp.web.patient.presenters import BLANK, Question
 from proapp.web.transactions import runtime
 
 NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so never translated
@@ -22,12 +22,13 @@ CUT = "\0"  # where a page puts its own; no text of ours holds it
 
 
 class Frame(NamedTuple):
-    """The pieces around: title, language switch, form token of signing out, content."""
+    """The pieces around: title, language switch, form token of signing out, content, what scripts need after it."""
 
     start: Markup
     top: Markup
     sign_out: Markup
     main: Markup
+    after: Markup
     end: Markup
     signed_in: bool
 
@@ -41,6 +42,7 @@ def ready(state: BlueprintSetupState) -> None:
         patient_frame=frame,
         other_languages=other_languages,
         language_names=NAMES,
+        blank_question=BLANK,
         idle_seconds=int(LIMITS["patient"].idle.total_seconds()),
     )
 
@@ -53,8 +55,8 @@ def frame(who: Patient | None) -> Frame:
     if key not in made:
         site = study.site(who.site_code) if who else None
         page = render_template("patient/_frame.html", site=site, signed_in=signed_in, cut=CUT)
-        start, top, sign_out, main, end = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
-        made[key] = Frame(start, top, sign_out, main, end, signed_in)
+        start, top, sign_out, main, after, end = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
+        made[key] = Frame(start, top, sign_out, main, after, end, signed_in)
     return made[key]
 
 

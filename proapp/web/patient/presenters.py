@@ -46,7 +46,11 @@ class Question:
 
     @property
     def first_code(self) -> int:
-        return self.options[0].code
+        return self.options[0].code if self.options else 1
+
+
+# Filled by the script of a phone.
+BLANK = Question("", 0, 1, "", "", "", "", "list", (), False, "", "", "", False, "")
 
 
 def wording(instrument: Instrument, language: str) -> tuple[str, Wording]:

@@ -12,7 +12,7 @@ COUNTS = {"c30": 30, "br23": 23, "lmc21": 21}
 
 
 def legend(browser: Any) -> str:
-    found = re.search(r"<legend.*?<h1>(.*?)</h1>", browser.text, re.S)
+    found = re.search(r"<legend.*?<h1[^>]*>(.*?)</h1>", browser.text, re.S)
     assert found, browser.text
     return found.group(1)
 

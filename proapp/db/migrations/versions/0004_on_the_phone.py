@@ -18,6 +18,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("answer", sa.Column("device_offset_s", sa.Integer(), nullable=True))
+    op.add_column("answer", sa.Column("given_at", proapp.db.types.Instant(), nullable=True))
     op.add_column("answer", sa.Column("overtaken", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.add_column("response_set", sa.Column("device_at", proapp.db.types.Instant(), nullable=True))
     op.add_column("response_set", sa.Column("device_offset_s", sa.Integer(), nullable=True))
@@ -69,4 +70,5 @@ def downgrade() -> None:
     op.drop_column("response_set", "device_offset_s")
     op.drop_column("response_set", "device_at")
     op.drop_column("answer", "overtaken")
+    op.drop_column("answer", "given_at")
     op.drop_column("answer", "device_offset_s")

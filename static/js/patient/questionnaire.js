@@ -1,0 +1,478 @@
+// Answering without waiting for the network. Once the questionnaire is here, every item is shown by this script from what
+// the phone keeps; each answer goes to the phone's own store first and then to the clinic. The pages of the server do
+// the same, one by one, for browsers that cannot.
+
+const here = location.pathname.slice(root().length).match(/^\/assessment\/(\d+)\/(review|[a-z][a-z0-9]*\/\d+)$/);
+const questionnaire = { copy: null, ready: null, place: null, chosen: false };
+
+if (here) begin(Number(here[1]));
+
+async function begin(assessment) {
+  if (!(await storage)) return;
+  questionnaire.assessment = assessment;
+  questionnaire.base = `${root()}/assessment/${assessment}`;
+  document.addEventListener("submit", onSubmit, true);
+  document.addEventListener("click", onClick);
+  document.addEventListener("change", () => (questionnaire.chosen = true));
+  document.addEventListener("proapp:line", onLine);
+  document.addEventListener("visibilitychange", () => !document.hidden && questionnaire.copy && bring([assessment]));
+  addEventListener("popstate", () => questionnaire.copy && show(placeOf(location)));
+  questionnaire.place = placeOf(location);
+  questionnaire.ready = load(assessment);
+  await questionnaire.ready;
+}
+
+// What the phone has is shown at once where the clinic does not answer; what the clinic says is newer.
+async function load(assessment) {
+  const alone = Boolean(document.querySelector("[data-offline]"));
+  const stored = await readCopy(assessment);
+  const fresh = alone && stored ? null : await fetchCopy(assessment);
+  const copy = fresh || stored;
+  if (!copy) {
+    if (alone) showNothing();
+    return;
+  }
+  if (copy.sent) {
+    if (fresh && alone) location.replace(`${questionnaire.base}/sent`);
+    return;
+  }
+  if (!fresh && Date.now() - copy.active > copy.idle * 1000) {
+    showView("locked");
+    return;
+  }
+  questionnaire.copy = copy;
+  const changed = (await readKept()).some((entry) => entry.assessment === assessment);
+  if (alone || copy.sending || (changed && !questionnaire.chosen)) show(questionnaire.place);
+  bring();
+}
+
+// --- places -----------------------------------------------------------------------------------------------------------
+
+// {step: "c30.12" or null for the list, back: whether it was reached from the list}
+function placeOf({ pathname, search }) {
+  const found = pathname.slice(questionnaire.base.length).match(/^\/(?:review|([a-z][a-z0-9]*)\/(\d+))$/);
+  if (!pathname.startsWith(questionnaire.base) || !found) return null;
+  return { step: found[1] ? `${found[1]}.${found[2]}` : null, back: search === "?back=review" };
+}
+
+const addressOf = ({ step, back }) =>
+  step ? `${questionnaire.base}/${step.replace(".", "/")}${back ? "?back=review" : ""}` : `${questionnaire.base}/review`;
+
+function go(place) {
+  history.pushState(null, "", addressOf(place));
+  show(place);
+}
+
+// Every item in printed order, with its part and its position there.
+function allItems() {
+  return questionnaire.copy.parts.flatMap((part, number) =>
+    part.items.map((item, position) => ({ ...item, part, number, position, step: `${part.code}.${item.item}` })),
+  );
+}
+
+const codeOf = (step) => {
+  const given = questionnaire.copy.given[step];
+  return given?.[0] === "answered" ? given[1] : null;
+};
+
+// The items that are asked, given the answers so far: the same rule as instruments/answers.py.
+function asked() {
+  const state = new Map();
+  return allItems().filter((item) => {
+    let here = "asked";
+    if (item.gate) {
+      const [number, above] = item.gate;
+      const step = `${item.part.code}.${number}`;
+      const code = codeOf(step);
+      if (state.get(step) === "not_applicable" || (code !== null && code <= above)) here = "not_applicable";
+      else if (code === null) here = "not_asked";
+    }
+    state.set(item.step, here);
+    return here === "asked";
+  });
+}
+
+function following(step, direction) {
+  const all = allItems().map((item) => item.step);
+  const place = all.indexOf(step);
+  const order = direction > 0 ? asked() : asked().reverse();
+  return order.find((item) => (all.indexOf(item.step) - place) * direction > 0)?.step ?? null;
+}
+
+// --- showing ----------------------------------------------------------------------------------------------------------
+
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_all, name) => values[name]);
+const template = (name) => document.getElementById(`view-${name}`).content.cloneNode(true);
+
+function showView(name, title) {
+  const view = template(name);
+  document.getElementById("main").replaceChildren(view);
+  const main = document.getElementById("main");
+  const heading = main.querySelector("h1");
+  for (const link of main.querySelectorAll("a[data-home]")) link.href = `${root()}/home`;
+  for (const number of main.querySelectorAll("a[data-phone]")) telephone(number);
+  if (title || heading) {
+    document.title = fill(document.getElementById("parts").dataset.title, { title: title || heading.textContent });
+  }
+  scrollTo(0, 0);
+  return main;
+}
+
+function telephone(link) {
+  const phone = questionnaire.copy?.phone;
+  link.hidden = !phone;
+  if (phone) {
+    link.href = `tel:${phone.dial}`;
+    link.textContent = phone.shown;
+  }
+}
+
+function show(place, more = {}) {
+  questionnaire.place = place;
+  questionnaire.chosen = false;
+  if (!place) location.reload();
+  else if (questionnaire.copy.sending) showView("kept").querySelector("h1").focus();
+  else if (place.step === null) showReview();
+  else showQuestion(place, more);
+}
+
+function showQuestion({ step, back }, { prompt = false, note = "" }) {
+  const { copy } = questionnaire;
+  const item = asked().find((one) => one.step === step);
+  if (!item) {
+    go({ step: following(step, 1), back: false }); // behind a gate that has closed meanwhile
+    return;
+  }
+  const { part } = item;
+  const total = part.items.length;
+  const placeWords = fill(copy.words.place, {
+    number: item.position + 1,
+    total,
+    part: item.number + 1,
+    parts: copy.parts.length,
+  });
+  const main = showView("question", prompt ? `${copy.words.not_answered_yet} ${placeWords}` : placeWords);
+  const at = (name) => main.querySelector(`[data-at="${name}"]`);
+  const put = (name, text) => {
+    at(name).textContent = text;
+    at(name).hidden = !text;
+  };
+  const before = following(step, -1);
+  const link = at("back");
+  link.href = back ? addressOf({ step: null }) : before ? addressOf({ step: before }) : `${root()}/home`;
+  at("back-words").textContent = back ? copy.words.to_list : before ? copy.words.back : copy.words.to_first;
+  put("place", placeWords);
+  const all = allItems();
+  const progress = main.querySelector("progress");
+  progress.max = all.length;
+  progress.value = all.findIndex((one) => one.step === step);
+  put("introduction", item.position === 0 ? part.introduction : "");
+  at("introduction").lang = at("legend").lang = at("choices").lang = part.lang;
+  put("recall", item.recall ? part.recalls[item.recall] : "");
+  put("text", item.text);
+  put("notice", part.notice);
+  at("notice").lang = part.lang;
+  main.querySelector("form").action = addressOf({ step, back });
+  fillChoices(at("choices"), at("ends"), part, part.choices[item.choices], codeOf(step), copy.given[step]);
+  const answered = codeOf(step) !== null;
+  at("clear").hidden = !answered;
+  at("skip").hidden = answered || prompt;
+  at("prompt").hidden = !prompt;
+  at("choose").href = `#answer-${part.choices[item.choices].options[0][0]}`;
+  at("saved").textContent = note || statusWords();
+  at("saved").classList.toggle("waiting", line.state === "kept" || line.state === "signin");
+  (prompt ? at("prompt") : at("text")).focus();
+  document.dispatchEvent(new CustomEvent("proapp:question"));
+}
+
+function fillChoices(place, ends, part, choices, chosen) {
+  place.className = choices.layout;
+  for (const [code, label] of choices.options) {
+    const choice = template(choices.layout).firstElementChild;
+    const radio = choice.querySelector("input");
+    choice.htmlFor = radio.id = `answer-${code}`;
+    radio.value = code;
+    radio.defaultChecked = radio.checked = code === chosen;
+    const number = choice.querySelector("b");
+    if (number) number.textContent = code;
+    choice.querySelector("span").textContent = label;
+    if (!label) choice.querySelector("span").remove();
+    place.append(choice);
+  }
+  ends.hidden = choices.layout !== "tiles";
+  ends.lang = part.lang;
+  ends.firstElementChild.textContent = choices.options[0][1];
+  ends.lastElementChild.textContent = choices.options.at(-1)[1];
+}
+
+function showReview() {
+  const { copy } = questionnaire;
+  const main = showView("review");
+  const at = (name) => main.querySelector(`[data-at="${name}"]`);
+  const items = asked();
+  const missing = items.filter((item) => codeOf(item.step) === null);
+  const none = missing.length === items.length;
+  at("back").href = addressOf({ step: items.at(-1).step });
+  at("none").hidden = !none;
+  at("decline").href = `${questionnaire.base}/decline`;
+  at("missing").hidden = !missing.length;
+  at("missing-heading").textContent = fill(copy.words.missing, { number: missing.length });
+  at("may-leave").hidden = none;
+  at("missing-list").replaceChildren(...missing.map((item) => row("missing-row", item)));
+  at("missing-fold").open = missing.length <= 8;
+  for (const form of main.querySelectorAll("form.send")) form.hidden = none;
+  for (const [number, part] of copy.parts.entries()) {
+    const section = template("part").firstElementChild;
+    section.querySelector("h2").textContent = fill(copy.words.heading, { part: number + 1, title: part.title });
+    section.querySelector("h2").id = `part-${number}`;
+    section.setAttribute("aria-labelledby", `part-${number}`);
+    const rows = items.filter((item) => item.part === part).map((item) => row("row", item));
+    section.querySelector("ul").replaceChildren(...rows);
+    section.querySelector(".notice").textContent = part.notice;
+    section.querySelector(".notice").lang = part.lang;
+    section.querySelector(".notice").hidden = !part.notice;
+    at("parts").append(section);
+  }
+  at("saved").textContent = statusWords();
+  main.querySelector("h1").focus();
+}
+
+function row(kind, item) {
+  const { words } = questionnaire.copy;
+  const made = template(kind).firstElementChild;
+  const text = made.querySelector(".asked");
+  text.textContent = item.short;
+  text.lang = item.part.lang;
+  const answer = made.querySelector("strong");
+  const code = codeOf(item.step);
+  if (answer) {
+    answer.textContent = code === null ? words.not_answered : answerWords(item, code);
+    answer.classList.toggle("none", code === null);
+    if (code !== null) answer.lang = item.part.lang;
+  }
+  const link = made.querySelector("a");
+  link.href = addressOf({ step: item.step, back: true });
+  link.firstChild.textContent = code === null ? words.answer_it : words.change;
+  link.querySelector(".vh").textContent = `: ${item.short}`;
+  return made;
+}
+
+function answerWords(item, code) {
+  const { layout, options } = item.part.choices[item.choices];
+  const label = options.find(([one]) => one === code)[1];
+  if (layout === "list") return label;
+  const number = fill(questionnaire.copy.words.scale, { code, highest: options.at(-1)[0] });
+  return label ? `${number} (${label})` : number;
+}
+
+// A page that the phone made up by itself, of a questionnaire it does not have.
+function showNothing() {
+  showView("no-network").querySelector("h1").focus();
+}
+
+// --- doing ------------------------------------------------------------------------------------------------------------
+
+// Into the phone's store, with what the questionnaire then says, and on its way to the clinic.
+async function keep(kind, step, answer = null) {
+  const { copy } = questionnaire;
+  const [instrument, item] = step ? step.split(".") : [];
+  const at = Date.now();
+  const entry = { assessment: copy.assessment, id: `${deviceSign()}-${crypto.randomUUID().slice(0, 23)}`, kind, at };
+  if (step) Object.assign(entry, { instrument, item: Number(item), answer, language: copy.language });
+  const change = (one) => {
+    one.active = at;
+    if (kind === "send") one.sending = true;
+    else one.given[step] = [kind, answer === null ? null : Number(answer)];
+  };
+  const changed = await changeCopy(copy.assessment, change, entry);
+  if (!changed) change(copy); // dropped by another page meanwhile; this one goes on
+  questionnaire.copy = changed || copy;
+}
+
+async function onSubmit(event) {
+  const form = event.target;
+  const isQuestion = form.id === "q" || form.action.endsWith("/language");
+  if (!isQuestion && !form.classList.contains("send")) return;
+  if (!questionnaire.place) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (questionnaire.busy) return; // a second tap while the first is being kept
+  questionnaire.busy = true;
+  const { submitter } = event;
+  try {
+    await Promise.race([questionnaire.ready, moment(4000)]);
+    if (!questionnaire.copy) await withoutCopy(form, submitter);
+    else await (isQuestion ? act(submitter) : send());
+  } catch {
+    await couldNotKeep(form, submitter);
+  } finally {
+    questionnaire.busy = false;
+  }
+}
+
+async function act(submitter) {
+  const { place } = questionnaire;
+  const answer = document.getElementById("q")?.elements.answer?.value || null; // the list has none
+  const todo = submitter?.name === "language" ? "language" : submitter?.value || "save";
+  if (todo === "skip" || todo === "clear") await keep(todo === "skip" ? "skipped" : "cleared", place.step);
+  else if (answer !== null && String(codeOf(place.step)) !== answer) await keep("answered", place.step, answer);
+  else if (answer === null && todo === "save") return show(place, { prompt: true });
+  const brought = bring();
+  if (todo === "clear") return show(place, { note: questionnaire.copy.words.cleared });
+  if (todo === "pause") return leaveFor(`${root()}/home`, brought);
+  if (todo === "language") return changeLanguage(submitter.value, brought);
+  return go({ step: place.back ? null : following(place.step, 1), back: false });
+}
+
+async function send() {
+  if (!questionnaire.copy.sending) await keep("send", null);
+  show(questionnaire.place);
+  await bring();
+}
+
+// Give what is under way a moment, then go: what is kept goes on from the next page.
+const moment = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function leaveFor(address, brought) {
+  await Promise.race([brought, moment(3000)]);
+  location.assign(address);
+}
+
+async function changeLanguage(language, brought) {
+  await Promise.race([brought, moment(3000)]);
+  if (line.state !== "saved") {
+    say(questionnaire.copy.words.needs_network);
+    return;
+  }
+  const form = document.createElement("form");
+  form.method = "post";
+  form.action = `${root()}/language`;
+  const fields = { csrf_token: formToken(), language, next: location.pathname + location.search };
+  for (const [name, value] of Object.entries(fields)) {
+    const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}
+
+// The phone's store is full or broken: straight to the clinic, page by page; if that fails too, the telephone.
+function goNative(form, submitter) {
+  if (submitter?.name) {
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: submitter.name, value: submitter.value }));
+  }
+  const token = form.elements.csrf_token;
+  if (token && !token.value) token.value = formToken();
+  form.submit();
+}
+
+const reach = () => fetch(`${root()}/offline`, { method: "HEAD", signal: patience() }).catch(() => null);
+
+// The questionnaire is not here yet. Page by page it goes on, if the clinic can be reached; else the answer waits here.
+async function withoutCopy(form, submitter) {
+  if ((await reach())?.ok) {
+    goNative(form, submitter);
+    return;
+  }
+  const { assessment, place } = questionnaire;
+  const answer = form.elements.answer?.value;
+  if (place?.step && answer) {
+    const [instrument, item] = place.step.split(".");
+    const id = `${deviceSign()}-${crypto.randomUUID().slice(0, 23)}`;
+    const language = form.querySelector("[data-at=choices]").lang;
+    const entry = { assessment, id, kind: "answered", at: Date.now(), instrument, item: Number(item), answer, language };
+    await inStore("readwrite", (_copies, kept) => void kept.add(entry));
+    say(document.getElementById("parts").dataset.kept);
+  }
+  bring();
+}
+
+async function couldNotKeep(form, submitter) {
+  if ((await reach())?.ok) {
+    goNative(form, submitter);
+    return;
+  }
+  const place = document.querySelector('[data-at="saved"], .saved');
+  const call = document.createElement("a");
+  place.replaceChildren(`${questionnaire.copy.words.could_not_save} `, call);
+  place.classList.add("failed");
+  telephone(call);
+}
+
+function onClick(event) {
+  // On the list the buttons of the language belong to the form of a question that is gone.
+  const button = event.target.closest("button[name=language]");
+  if (button && !button.form && questionnaire.copy) act(button);
+  const link = event.target.closest("main a[href]");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const address = new URL(link.href);
+  if (address.hash || address.origin !== location.origin || !questionnaire.copy) return;
+  const place = placeOf(address);
+  if (!place) return;
+  event.preventDefault();
+  go(place);
+}
+
+// --- what the line says -----------------------------------------------------------------------------------------------
+
+function statusWords() {
+  const { words } = questionnaire.copy;
+  const step = questionnaire.place?.step;
+  if (line.state === "kept") return words.on_this_phone;
+  if (line.state === "signin") return words.sign_in;
+  return step && codeOf(step) !== null ? words.saved : step ? words.each_is_saved : words.all_saved;
+}
+
+function say(text) {
+  const status = document.querySelector('main [role="status"].saved');
+  if (status) {
+    status.textContent = text;
+    status.classList.toggle("waiting", line.state === "kept" || line.state === "signin");
+  }
+}
+
+async function onLine() {
+  const { copy, assessment, place } = questionnaire;
+  if (!copy) {
+    if (line.state === "saved" && line.answers.get(assessment)?.done.length) location.reload();
+    return;
+  }
+  const answer = line.answers.get(assessment);
+  line.answers.delete(assessment);
+  if (answer?.sent) {
+    if (copy.sending || answer.done.length === 0) location.replace(`${questionnaire.base}/sent`);
+    else showReceived(answer.sent);
+    return;
+  }
+  if (answer && Object.keys(answer.refused).length) {
+    location.reload(); // the server's page says what is the matter
+    return;
+  }
+  const stored = await readCopy(assessment);
+  if (stored && questionnaire.copy) questionnaire.copy = { ...stored, active: Math.max(stored.active, questionnaire.copy.active) };
+  if (copy.sending) return;
+  const elsewhere = answer ? Object.keys(answer.elsewhere) : [];
+  if (place?.step && elsewhere.includes(place.step) && !questionnaire.chosen) {
+    show(place, { note: copy.words.elsewhere });
+  } else if (place?.step === null && elsewhere.length) show(place);
+  else say(statusWords());
+}
+
+// After half an hour without use nobody reads on: what is kept stays, and the next sign-in sends it.
+async function lock() {
+  const { assessment } = questionnaire;
+  questionnaire.copy = null;
+  await changeCopy(assessment, (copy) => {
+    copy.active = 0;
+  });
+  showView("locked").querySelector("h1").focus();
+}
+
+function showReceived(when) {
+  const { copy, base } = questionnaire;
+  questionnaire.copy = null;
+  const main = showView("received");
+  main.querySelector('[data-at="when"]').textContent = fill(copy.words.received, { when });
+  main.querySelector('[data-at="receipt"]').href = `${base}/sent`;
+  main.querySelector("h1").focus();
+}
