@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,24 @@ def _read(folder: Path) -> dict[str, File]:
     return {name: _file(name, content) for name, content in contents.items()}
 
 
+def _lean(name: str, content: bytes) -> bytes:
+    """Without the comments and the indentation, which are for those who read the source: a fifth less to travel."""
+    if name.endswith(".css"):
+        content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.DOTALL)
+    elif name.endswith(".js"):
+        content = re.sub(rb"^\s*//.*$", b"", content, flags=re.MULTILINE)
+    else:
+        return content
+    return re.sub(rb"\n\s*", b"\n", content).strip() + b"\n"
+
+
 def _file(name: str, content: bytes) -> File:
+    content = _lean(name, content)
     media_type = {".js": "text/javascript", ".css": "text/css"}.get(Path(name).suffix) or mimetypes.guess_type(name)[0]
     version = hashlib.sha256(content).hexdigest()[:10]
-    return File(content, gzip.compress(content, mtime=0), media_type or "application/octet-stream", version)
+    return File(
+        content, gzip.compress(content, compresslevel=9, mtime=0), media_type or "application/octet-stream", version
+    )
 
 
 def init_app(app: Flask) -> None:

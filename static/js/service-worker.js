@@ -2,15 +2,14 @@
 // a person is ever kept here, only one without anything personal, the style sheet and the script. SETTINGS, put in front
 // by the server, names the files of this version.
 
-const CACHE = `proapp ${SETTINGS.files.join(" ")} ${SETTINGS.language}`;
-const OFFLINE = `${SETTINGS.root}/offline`;
+const CACHE = `proapp ${SETTINGS.files.join(" ")} ${SETTINGS.offline}`;
 const PATIENCE = 8000; // milliseconds for a page before the phone helps itself
 
 addEventListener("install", (event) => {
   event.waitUntil(
     caches
       .open(CACHE)
-      .then((cache) => cache.addAll([...SETTINGS.files, new Request(OFFLINE, { cache: "reload" })]))
+      .then((cache) => cache.addAll([...SETTINGS.files, new Request(SETTINGS.offline, { cache: "reload", credentials: "omit" })]))
       .then(() => skipWaiting()),
   );
 });
@@ -38,7 +37,7 @@ addEventListener("fetch", (event) => {
 });
 
 async function page(request, pathname) {
-  const offline = () => caches.match(OFFLINE, { cacheName: CACHE });
+  const offline = () => caches.match(SETTINGS.offline, { cacheName: CACHE });
   const within = pathname.startsWith(`${SETTINGS.root}/assessment/`);
   let timer;
   const late = new Promise((resolve) => {

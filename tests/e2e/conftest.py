@@ -125,17 +125,18 @@ def runtime_of(settings: Settings) -> Runtime:
 
 
 @contextmanager
-def serving(environment: dict[str, str], port: int) -> Iterator[None]:
+def serving(environment: Mapping[str, str], port: int, root: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
+    """gunicorn on `port`, of the program in the folder `root`."""
     server = subprocess.Popen(
         [
             sys.executable, "-m", "gunicorn", "wsgi:app",
-            "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning",
+            "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--graceful-timeout", "2",
         ],
-        cwd=ROOT, env=environment,
+        cwd=root, env=environment,
     )  # fmt: skip
     try:
         wait_until_ready(f"http://127.0.0.1:{port}/healthz", server)
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait(timeout=20)

@@ -36,7 +36,7 @@ ROUTES = {
     "public.accessibility": Route(ANYONE, "/about/accessibility"),
     "public.health": Route(ANYONE, "/healthz"),
     "static": Route(ANYONE, "/static/0/patient.css"),
-    "patient.offline": Route(ANYONE, "/offline"),
+    "patient.offline": Route(ANYONE, "/offline/sv"),
     "patient.service_worker": Route(ANYONE, "/sw.js"),
     # patients
     "patient.code": Route(ANYONE, "/a"),

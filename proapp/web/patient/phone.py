@@ -9,7 +9,8 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from flask import Response, current_app, jsonify, make_response, render_template, request
+from flask import Response, current_app, g, jsonify, make_response, render_template, request, url_for
+from flask_babel import force_locale
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from proapp.services import answering, phone
@@ -120,11 +121,14 @@ def _told(outcome: Outcome, sitting: Sitting) -> dict[str, Any]:
     }
 
 
-@blueprint.get("/offline")
+@blueprint.get("/offline/<any(sv, en):code>")
 @audience("anyone")
-def offline() -> str:
-    """The page a phone shows when it reaches nobody. Nothing personal is in it: the script fills it from the phone."""
-    return render_template("patient/offline.html")
+def offline(code: str) -> str:
+    """The page a phone shows when it reaches nobody. It is the same for everybody and asked for without cookies: the
+    script fills it from what the phone keeps."""
+    g.patient = None
+    with force_locale(code):
+        return render_template("patient/offline.html")
 
 
 @blueprint.get("/sw.js")
@@ -133,7 +137,8 @@ def service_worker() -> Response:
     """The phone's go-between, for the whole site; it names the files of this version, so a new version is a new one."""
     static_url: Any = current_app.jinja_env.globals["static_url"]
     files = [static_url("patient.css"), static_url("patient.js")]
-    settings = json.dumps({"files": files, "language": language(), "root": request.script_root})
+    page = url_for("patient.offline", code=language())
+    settings = json.dumps({"files": files, "offline": page, "root": request.script_root})
     source: bytes = current_app.extensions["proapp.static"]["js/service-worker.js"].content
     response = make_response(f"const SETTINGS = {settings};\n".encode() + source)
     response.mimetype = "text/javascript"

@@ -4,7 +4,7 @@
 // way for the first time), kept (could not be brought yet) or signin (the sign-in has ended); `answers` holds what the
 // server said, by assessment.
 
-const line = { state: "saved", answers: new Map(), token: "", failures: 0, timer: 0, running: null };
+const line = { state: "saved", answers: new Map(), token: "", failures: 0, timer: 0, running: null, again: null };
 const CALM_RETRY = [2, 4, 8, 15, 30, 60]; // seconds
 
 const patience = () => AbortSignal.timeout?.(20_000); // older phones wait as long as they do
@@ -16,18 +16,17 @@ function tell() {
 // The form token: of this page, or of the copy fetched last.
 const formToken = () => line.token || document.querySelector("input[name=csrf_token]")?.value || "";
 
-// Bring everything; resolves when that is done or has failed. Asked for twice, it runs once more afterwards.
+// Bring everything, and ask what others did to the questionnaires `also`; resolves when that is done or has failed. Asked
+// for while it runs, it runs once more afterwards.
 function bring(also = []) {
   if (line.running) {
-    line.again = true;
+    line.again = [...(line.again || []), ...also];
     return line.running;
   }
   line.running = bringAll(also).finally(() => {
-    line.running = null;
-    if (line.again) {
-      line.again = false;
-      bring();
-    }
+    const { again } = line;
+    line.running = line.again = null;
+    if (again) bring(again);
   });
   return line.running;
 }
@@ -82,7 +81,7 @@ async function post(assessment, kept, copy, again = false) {
   if (response.status === 400 && !again) {
     // The form token is of an earlier sign-in: with a fresh one it goes.
     const fresh = await fetchCopy(assessment);
-    return fresh ? post(assessment, kept, copy, true) : "kept";
+    return fresh ? post(assessment, kept, copy, true) : line.why;
   }
   if (response.status === 404 || response.status === 409) return "none";
   if (!response.ok) return "kept";
@@ -116,9 +115,11 @@ async function fetchCopy(assessment) {
       redirect: "manual",
       signal: patience(),
     });
+    line.why = response.type === "opaqueredirect" ? "signin" : "kept";
     if (!response.ok) return null;
     copy = await response.json();
   } catch {
+    line.why = "kept";
     return null;
   }
   line.token = copy.csrf;

@@ -20,6 +20,12 @@ async function tellWhatIsKept() {
 tellWhatIsKept();
 addEventListener("online", () => document.querySelector("[data-offline]") && !here && location.reload());
 
+// The first page tells how far one is: told anew when something has just arrived.
+document.addEventListener("proapp:line", () => {
+  const arrived = [...line.answers.values()].some((answer) => answer.done.length);
+  if (arrived && location.pathname === `${root()}/home`) location.reload();
+});
+
 // Somebody who is not signed in, with nothing waiting: no answer stays on the phone.
 async function forget() {
   if (document.body.dataset.idle || document.querySelector("[data-offline]")) return;

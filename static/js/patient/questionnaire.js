@@ -366,7 +366,7 @@ function goNative(form, submitter) {
   form.submit();
 }
 
-const reach = () => fetch(`${root()}/offline`, { method: "HEAD", signal: patience() }).catch(() => null);
+const reach = () => fetch(`${root()}/offline/${document.documentElement.lang}`, { method: "HEAD", signal: patience() }).catch(() => null);
 
 // The questionnaire is not here yet. Page by page it goes on, if the clinic can be reached; else the answer waits here.
 async function withoutCopy(form, submitter) {

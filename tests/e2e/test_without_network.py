@@ -1,0 +1,426 @@
+"""A phone in a lift, in a tunnel, in a drawer: what was answered arrives, once, and says what was answered."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlalchemy import select
+
+from proapp.clock import system_clock
+from proapp.db.models import Answer, AnswerConflict, AuthSession, ResponseSet
+from proapp.services import sessions
+from proapp.web.guard import PATIENT_COOKIE
+from tests.conftest import ROOT
+from tests.e2e.conftest import FLAGS, PHONE, Site, chromium_path, free_port, installed, picture, serving
+from tests.e2e.line import Line, line
+from tests.e2e.phone import Phone
+from tests.e2e.test_patient_journey import ITEMS, a_code, highest, pattern
+from tests.people import PIN
+
+KEPT = re.compile("Saved on this phone, not sent yet")
+SAVED = re.compile("saved (?:as|when)|is saved|are saved", re.IGNORECASE)
+
+
+@dataclass
+class OnLine(Phone):
+    """A phone with a line of its own to the server."""
+
+    line: Line
+
+    def cut(self) -> None:
+        self.line.cut()
+
+    def mend(self) -> None:
+        """The network is back, and the phone notices."""
+        self.line.mend()
+        self.page.evaluate("dispatchEvent(new Event('online'))")
+
+
+@pytest.fixture
+def open_phone(chromium: Browser, site: Site) -> Iterator[Callable[..., OnLine]]:
+    """open_phone(study_id) → a phone of its own, signed in, on the first question of its questionnaire."""
+    contexts: list[BrowserContext] = []
+    lines = ExitStack()
+
+    def open_(study_id: str, *, script: str = "", begin: bool = True) -> OnLine:
+        own = lines.enter_context(line(free_port(), port_of(site)))
+        url = f"http://127.0.0.1:{own.port}"
+        context = chromium.new_context(base_url=url, viewport=PHONE, locale="en-GB", service_workers="allow")
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        context.add_cookies(
+            [{"name": PATIENT_COOKIE, "value": token_of(site, study_id), "url": "https://127.0.0.1", "secure": True}]
+        )
+        page = context.new_page()
+        if script:
+            page.add_init_script(script)
+        page.goto("/home")
+        phone = OnLine(page, own)
+        if begin:
+            phone.begin()
+        else:
+            phone.resume()
+        ready(page)
+        return phone
+
+    yield open_
+    for context in contexts:
+        context.close()
+    lines.close()
+
+
+def port_of(site: Site) -> int:
+    return int(site.url.rsplit(":", 1)[1])
+
+
+def token_of(site: Site, study_id: str) -> str:
+    from proapp.db.models import Participant
+
+    with site.runtime.writing.begin() as session:
+        person = session.scalar(select(Participant.id).where(Participant.study_id == study_id))
+        if person is None:
+            session.rollback()
+        else:
+            return sessions.start(
+                session, site.runtime.vault, kind="patient", now=system_clock(), participant_id=person
+            )
+    site.people.participant(study_id, consent_on=site.today, language="en")
+    return token_of(site, study_id)
+
+
+# [copies, entries] in the phone's store
+HELD = """() => new Promise(resolve => {
+    const open = indexedDB.open("proapp", 1);
+    open.onupgradeneeded = () => open.transaction.abort();
+    open.onerror = () => resolve([0, 0]);
+    open.onsuccess = () => {
+        const held = open.result.transaction(["copies", "kept"]);
+        const counts = ["copies", "kept"].map(name => held.objectStore(name).count());
+        held.oncomplete = () => { open.result.close(); resolve(counts.map(one => one.result)); };
+    };
+})"""
+
+
+def ready(page: Page) -> None:
+    """The whole questionnaire is on the phone, and the go-between stands ready."""
+    page.wait_for_function(f"() => ({HELD})().then(([copies]) => copies > 0)")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("caches.keys().then(names => names.some(name => name.startsWith('proapp ')))")
+
+
+def stored(site: Site, study_id: str) -> dict[tuple[str, int], int | None]:
+    """What counts in the database."""
+    with site.runtime.reading() as session:
+        rows = session.scalars(
+            select(Answer).where(Answer.response_set_id == set_of(site, study_id)).order_by(Answer.id)
+        ).all()
+    return {(row.instrument, row.item): row.code for row in rows if not row.overtaken}
+
+
+def arrived(site: Site, study_id: str, given: Mapping[tuple[str, int], int]) -> None:
+    """Wait until the database holds just this."""
+    deadline = time.monotonic() + 40
+    while stored(site, study_id) != given and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert stored(site, study_id) == given, study_id
+
+
+def set_of(site: Site, study_id: str) -> int:
+    from proapp.db.models import Assessment, Participant
+
+    with site.runtime.reading() as session:
+        return session.scalars(
+            select(ResponseSet.id)
+            .join(Assessment, Assessment.id == ResponseSet.assessment_id)
+            .join(Participant, Participant.id == Assessment.participant_id)
+            .where(Participant.study_id == study_id)
+        ).one()
+
+
+def status(page: Page) -> Any:
+    return page.locator("main .saved")
+
+
+# --- the long way ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
+
+
+@pytest.fixture
+def upgradable(tmp_path: Path, sqlite_template: Path) -> Iterator[tuple[Site, Callable[[], None]]]:
+    """A site, and what makes it a newer version: other scripts and styles, so other addresses for them."""
+    with installed(tmp_path, sqlite_template) as first, ExitStack() as stack:
+        port, folder = free_port(), tmp_path / "newer"
+        site = Site(f"http://127.0.0.1:{port}", first.environment, first.runtime, first.people)
+        running = ExitStack()
+        stack.callback(lambda: running.close())
+        running.enter_context(serving(site.environment, port))
+
+        def upgrade() -> None:
+            for part in ("proapp", "static", "translations"):
+                shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(ROOT / "wsgi.py", folder)
+            for changed in ("css/patient.css", "js/patient/questionnaire.js"):
+                with (folder / "static" / changed).open("a") as file:
+                    file.write("\n" + ("/**/:root { --newer: 1 }" if changed.endswith("css") else "window.newer = 1;"))
+            running.close()
+            running.enter_context(serving(site.environment, port, folder))
+
+        yield site, upgrade
+
+
+def test_74_items_with_the_network_cut_the_phone_closed_and_the_server_upgraded(chromium, upgradable, stack, tmp_path):
+    site, upgrade = upgradable
+    site.people.participant("UME-011", consent_on=site.today, activated=False, language="en")
+    folder = tmp_path / "phone"
+    own = stack.enter_context(line(free_port(), port_of(site)))
+
+    def switch_on() -> OnLine:
+        context = chromium.browser_type.launch_persistent_context(
+            folder, executable_path=chromium_path(), args=list(FLAGS),
+            base_url=f"http://127.0.0.1:{own.port}", viewport=PHONE, locale="en-GB", timezone_id="Europe/Stockholm",
+        )  # fmt: skip
+        context.set_default_timeout(20_000)
+        return OnLine(context.pages[0], own)
+
+    given: dict[tuple[str, int], int] = {}
+
+    def answer(phone: OnLine, until: int) -> None:
+        while len(given) < until:
+            place = phone.question()
+            given[place] = pattern(*place, highest(site, *place))
+            phone.answer(given[place])
+
+    phone = switch_on()
+    phone.sign_in(a_code(site, "UME-011"), PIN, first_time=True)
+    phone.begin()
+    ready(phone.page)
+    answer(phone, 5)
+
+    # The lift: from item 5 on nothing gets through, and it says so
+    phone.cut()
+    answer(phone, 12)
+    expect(status(phone.page)).to_contain_text(KEPT)
+    picture(phone.page, "without-network-en")
+    phone.mend()
+    answer(phone, 30)
+    expect(status(phone.page)).not_to_contain_text(KEPT)
+
+    # At item 30 it is cut again, the phone is switched off and on, and she goes on where she was
+    phone.cut()
+    answer(phone, 33)
+    left_at = phone.question()
+    phone.page.context.close()
+    phone = switch_on()
+    phone.page.goto("/home")
+    phone.page.get_by_role("link", name="Continue with the questions").click()
+    expect(phone.page.locator("main h1")).to_have_text("Check and send")
+    phone.page.goto(f"/assessment/1/{left_at[0]}/{left_at[1]}")
+    assert phone.question() == left_at
+    answer(phone, 40)
+
+    # The server becomes a newer version meanwhile; the sign-in has ended with the phone
+    upgrade()
+    phone.mend()
+    expect(status(phone.page)).to_contain_text("Sign in again")
+    answer(phone, 42)
+    phone.page.goto("/home")
+    phone.page.locator("input[name=pin]").fill(PIN)
+    phone.press()
+    expect(phone.page.locator("main")).to_contain_text("42 of 74")
+    phone.resume()
+    ready(phone.page)
+    assert phone.page.evaluate("window.newer") == 1
+    while phone.on_a_question:
+        place = phone.question()
+        assert place not in given, "a question came twice"
+        given[place] = pattern(*place, highest(site, *place))
+        phone.answer(given[place])
+    assert len(given) == ITEMS
+
+    # Sent in a tunnel: it is not thanked for what is not received
+    phone.cut()
+    phone.page.locator("form.send button").first.click()
+    expect(phone.page.locator("h1")).to_have_text(KEPT)
+    assert "Thank" not in phone.page.locator("main").inner_text()
+    picture(phone.page, "sent-without-network-en")
+    phone.mend()
+    expect(phone.page).to_have_url(re.compile(r"/sent$"), timeout=40_000)
+    phone.page.context.close()
+
+    with site.runtime.reading() as session:
+        (only,) = session.scalars(select(ResponseSet)).all()
+    assert only.submitted_at is not None
+    assert only.answered_items == ITEMS
+    assert only.clock_trusted is True
+    assert stored(site, "UME-011") == given
+
+
+# --- chance ---------------------------------------------------------------------------------------------------------
+
+
+def kill_workers(port: int) -> None:
+    """Every worker of the server dies at once; its master makes new ones."""
+    found = subprocess.run(["pgrep", "-f", f"gunicorn wsgi:app .*127.0.0.1:{port} "], capture_output=True, text=True)
+    for number in map(int, found.stdout.split()):
+        parent = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[1]
+        if parent in found.stdout.split():
+            os.kill(number, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_no_answer_is_lost_whatever_happens_in_between(site, open_phone, part):
+    for number in range(part * 10, part * 10 + 10):
+        one_schedule(site, open_phone, number)
+
+
+def one_schedule(site: Site, open_phone: Callable[..., Phone], number: int) -> None:
+    chance = random.Random(number)
+    study_id = f"UME-{100 + number}"
+    phone = open_phone(study_id)
+    page, given = phone.page, {}
+    for _ in range(6):
+        happening = chance.choice(["cut", "back", "reload", "kill", "tap twice", "go on", "go on"])
+        if happening in {"cut", "back"}:
+            (phone.cut if happening == "cut" else phone.mend)()
+        elif happening == "reload":
+            page.reload()
+        elif happening == "kill":
+            kill_workers(port_of(site))
+        place, code = phone.question(), chance.randint(1, 4)
+        page.wait_for_selector(f"main form#q[action*='/{place[0]}/{place[1]}']")
+        phone.choose(code)
+        if happening == "tap twice":
+            page.locator("main .button.wide").first.dblclick()
+            page.wait_for_url(lambda url, before=page.url, place=place: f"/{place[0]}/{place[1]}" not in url)
+        else:
+            phone.answer(code)
+        given[place] = code
+    phone.mend()
+    arrived(site, study_id, given)
+    page.context.close()
+
+
+# --- two phones, one person -----------------------------------------------------------------------------------------
+
+
+def test_the_newest_answer_counts_and_the_other_screen_says_so(site, open_phone):
+    one = open_phone("UME-021")
+    one.answer(2)
+    other = open_phone("UME-021", begin=False)
+    other.page.goto(re.sub(r"/\d+$", "/1", other.page.url))
+    one.page.go_back()
+    other.answer(4)
+    arrived(site, "UME-021", {("c30", 1): 4})
+    one.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(status(one.page)).to_contain_text("another phone or computer")
+    expect(one.page.locator("input[value='4']")).to_be_checked()
+    assert stored(site, "UME-021") == {("c30", 1): 4}
+
+
+def test_the_first_to_send_wins_and_the_other_is_told_when(site, open_phone):
+    one = open_phone("UME-022")
+    one.answer(2)
+    expect(status(one.page)).not_to_contain_text(KEPT)
+    other = open_phone("UME-022", begin=False)
+    one.cut()
+    one.answer(3)  # the second question, in a tunnel
+    other.page.goto(re.sub(r"/c30/\d+$", "/review", other.page.url))
+    other.page.locator("form.send button").first.click()
+    expect(other.page).to_have_url(re.compile(r"/sent$"))
+    one.mend()
+    expect(one.page.locator("h1")).to_have_text("Already received", timeout=20_000)
+    assert re.search(r"already received .*\d\d:\d\d", one.page.locator("main").inner_text())
+    picture(one.page, "already-received-en")
+    assert stored(site, "UME-022") == {("c30", 1): 2}
+    with site.runtime.reading() as session:
+        kept = session.scalars(
+            select(AnswerConflict).where(AnswerConflict.response_set_id == set_of(site, "UME-022"))
+        ).all()
+    assert [(row.instrument, row.item, row.code) for row in kept] == [("c30", 2, 3)]
+
+
+# --- the sign-in ends -----------------------------------------------------------------------------------------------
+
+
+def test_when_the_sign_in_has_ended_nothing_is_lost(site, open_phone):
+    phone = open_phone("UME-023")
+    with site.runtime.writing.begin() as session:
+        for row in session.scalars(select(AuthSession).where(AuthSession.ended_at.is_(None))):
+            row.ended_at = system_clock()
+    phone.answer(3)
+    expect(status(phone.page)).to_contain_text("Sign in again")
+    phone.answer(2)
+    context = phone.page.context
+    context.add_cookies(
+        [{"name": PATIENT_COOKIE, "value": token_of(site, "UME-023"), "url": "https://127.0.0.1", "secure": True}]
+    )
+    phone.page.goto("/home")
+    expect(phone.page.locator("main")).to_contain_text("2 of 74")
+    assert stored(site, "UME-023") == {("c30", 1): 3, ("c30", 2): 2}
+
+
+def test_half_an_hour_without_use_and_without_network_hides_the_answers_and_keeps_them(site, open_phone):
+    phone = open_phone(
+        "UME-024", script="window.ahead = 0; { const real = Date.now; Date.now = () => real() + window.ahead; }"
+    )
+    page = phone.page
+    phone.cut()
+    phone.answer(3)
+    page.evaluate("window.ahead = 31 * 60 * 1000; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("h1")).to_have_text("Signed out, to protect your answers")
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Signed out, to protect your answers")
+    picture(page, "locked-without-network-en")
+    phone.mend()
+    page.goto("/home")
+    expect(page.locator("main")).to_contain_text("1 of 74")
+
+
+def test_signing_out_asks_first_when_something_is_not_sent_and_empties_the_phone(site, open_phone):
+    phone = open_phone("UME-025")
+    page = phone.page
+    page.route("**/kept", lambda route: route.abort())
+    phone.answer(3)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Some answers are not sent yet")).to_be_visible()
+    page.get_by_role("button", name="Stay signed in").last.click()
+    page.unroute("**/kept")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(re.compile(r"/(a|pin)$"))
+    assert stored(site, "UME-025") == {("c30", 1): 3}
+    assert page.evaluate(HELD) == [0, 0]
+    assert page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
+
+
+def test_a_browser_without_a_store_goes_page_by_page(chromium, site):
+    context = chromium.new_context(base_url=site.url, viewport=PHONE, locale="en-GB")
+    context.add_cookies(
+        [{"name": PATIENT_COOKIE, "value": token_of(site, "UME-026"), "url": "https://127.0.0.1", "secure": True}]
+    )
+    page = context.new_page()
+    page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: {open() { throw new Error('no'); }}})")
+    page.goto("/home")
+    phone = Phone(page)
+    phone.begin()
+    phone.answer(3)
+    phone.answer(2)
+    assert stored(site, "UME-026") == {("c30", 1): 3, ("c30", 2): 2}
+    context.close()
