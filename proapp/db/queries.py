@@ -10,6 +10,7 @@ from sqlalchemy import Select, Subquery, case, func, select
 
 from proapp.db.models import (
     Answer,
+    AnswerConflict,
     Assessment,
     AssessmentEvent,
     Contact,
@@ -141,6 +142,7 @@ def _newest_answers(moment: datetime | None) -> Subquery:
 
 def assessments() -> AnySelect:
     """Every planned assessment with each response set that is not void (one row per set, or one without)."""
+    conflicts = select(func.count()).where(AnswerConflict.response_set_id == ResponseSet.id).scalar_subquery()
     return (
         select(
             Assessment.id,
@@ -167,6 +169,10 @@ def assessments() -> AnySelect:
             ResponseSet.receipt,
             ResponseSet.answered_items,
             ResponseSet.valid,
+            ResponseSet.device_at,
+            ResponseSet.device_offset_s,
+            ResponseSet.clock_trusted,
+            conflicts.label("conflicts"),
         )
         .join(Participant, Participant.id == Assessment.participant_id)
         .outerjoin(ResponseSet, (ResponseSet.assessment_id == Assessment.id) & ResponseSet.void_reason.is_(None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import get_args
 
 from proapp.export.cases import Case, ItemStatus, Part
@@ -26,6 +26,7 @@ from proapp.study.status import REFUSED, Shown, Timing
 ITEM_STATUSES: tuple[ItemStatus, ...] = get_args(ItemStatus)
 _YES_NO_OPEN = meanings(Y="yes", N="no", **{"?": "not known"})
 _NOT_SENT = "nothing was sent"
+_NOT_KEPT = "nothing was sent, or not from a phone's own store"
 _NO_DATE = "the date it is counted from is not known"
 _WHO = meanings(self="the participant", helped="the participant, with help", proxy="somebody else")
 _MODES = meanings("self_remote", "self_clinic", "paper", "phone", "interview", "proxy")
@@ -114,8 +115,16 @@ def _response_columns(cut: Cut) -> tuple[Column, ...]:
                (*languages, ("mixed", "changed on the way; see items_long")), empty="no answer"),
         Column("auto_submitted", "flag", "Sent by the program when the window closed",
                "Inskickat av systemet när svarsfönstret stängdes", empty=_NOT_SENT),
+        Column("device_at", "instant", "Sent, by the clock of the phone that had kept it",
+               "Skickat enligt klockan i telefonen som sparat det", empty=_NOT_KEPT),
+        Column("device_offset_s", "integer", "Seconds by which that clock was ahead",
+               "Sekunder som den klockan gick före", empty=_NOT_KEPT),
+        Column("clock_trusted", "flag", "That clock decided the day of completion",
+               "Den klockan avgjorde svarsdagen", derivation="it agreed with ours within five minutes, when the "
+               "questionnaire was fetched and when it was sent; else the day it was received counts", empty=_NOT_KEPT),
         Column("duration_s", "integer", "Seconds from opening to sending, breaks included",
-               "Sekunder från öppning till insändning, med pauser", derivation="submitted_at - started_at",
+               "Sekunder från öppning till insändning, med pauser",
+               derivation="submitted_at - started_at; where clock_trusted, device_at - device_offset_s - started_at",
                empty="nothing was sent, sent by the program, or entered by the clinic"),
         Column("valid", "flag", "At least one core scale can be scored", "Minst en grundskala kan beräknas",
                derivation="of the whole assessment, decided when it was sent", empty=_NOT_SENT),
@@ -215,7 +224,7 @@ def _response_cells(case: Case, instrument: Instrument, part: Part | None) -> tu
     expected, timing = case.expected, case.expected.state.timing
     facts, sets, primary = expected.facts, len(expected.sets), expected.primary
     if primary is None:
-        return (*[None] * 15, sets, case.withheld)
+        return (*[None] * 18, sets, case.withheld)
     pack = primary.packs.get(instrument.code, {})
     return (
         primary.started_at,
@@ -229,6 +238,9 @@ def _response_cells(case: Case, instrument: Instrument, part: Part | None) -> tu
         primary.respondent,
         _language(part),
         None if primary.submitted_at is None else primary.auto_submitted,
+        primary.device_at,
+        primary.device_offset_s,
+        primary.clock_trusted,
         _duration(primary),
         primary.valid,
         pack.get("version"),
@@ -247,7 +259,10 @@ def _duration(primary: Responses) -> int | None:
     by_hand = primary.mode in ("self_remote", "self_clinic", "proxy")
     if primary.submitted_at is None or primary.auto_submitted or not by_hand:
         return None
-    return int((primary.submitted_at - primary.started_at).total_seconds())
+    ended_at = primary.submitted_at
+    if primary.clock_trusted and primary.device_at is not None:
+        ended_at = primary.device_at - timedelta(seconds=primary.device_offset_s or 0)
+    return max(0, int((ended_at - primary.started_at).total_seconds()))
 
 
 def _count_cells(case: Case, instrument: Instrument, part: Part | None) -> tuple[Cell, ...]:

@@ -103,6 +103,10 @@ def _responses(row: Any, answers: Mapping[int, tuple[int, datetime]], horizon: H
         answered_items=row.answered_items or 0 if seen else answered,
         valid=row.valid if seen else None,
         last_answer_at=None if seen else last_answer_at,
+        device_at=row.device_at if seen else None,
+        device_offset_s=row.device_offset_s if seen else None,
+        clock_trusted=row.clock_trusted if seen else None,
+        conflicts=row.conflicts,
     )
 
 

@@ -80,6 +80,11 @@ class Responses:
     answered_items: int
     valid: bool | None
     last_answer_at: datetime | None
+    # Of one that a phone had kept: its clock when Send was pressed, the seconds it is ahead of ours, whether it counts.
+    device_at: datetime | None = None
+    device_offset_s: int | None = None
+    clock_trusted: bool | None = None
+    conflicts: int = 0  # answers that came after it and differ
 
 
 @dataclass(frozen=True, slots=True)

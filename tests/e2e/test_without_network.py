@@ -301,6 +301,10 @@ def test_no_answer_is_lost_in_ten_random_schedules(site, open_phone, part):
     assert len(given) == 60
 
 
+def elsewhere(place: tuple[str, int]) -> Callable[[str], bool]:
+    return lambda url: f"/{place[0]}/{place[1]}" not in url
+
+
 def one_schedule(site: Site, phone: OnLine, chance: random.Random, given: dict[Any, int], *, all_die: bool) -> None:
     for turn in range(6):
         happening = chance.choice(HAPPENINGS)
@@ -318,10 +322,9 @@ def one_schedule(site: Site, phone: OnLine, chance: random.Random, given: dict[A
         phone.choose(given[place])
         if happening == "tapped twice":
             phone.page.locator("main .button.wide").first.dblclick()
-            phone.page.wait_for_url(lambda url: f"/{place[0]}/{place[1]}" not in url)
         else:
             phone.press()
-            phone.page.wait_for_url(lambda url: f"/{place[0]}/{place[1]}" not in url)
+        phone.page.wait_for_url(elsewhere(place))
     phone.mend()
 
 

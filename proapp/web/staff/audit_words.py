@@ -7,6 +7,7 @@ from typing import Any
 from flask_babel import lazy_gettext as _
 
 ACTIONS: dict[str, Any] = {
+    "answer.conflict": _("Answer that came too late to count"),
     "answer.recorded": _("Answer recorded"),
     "assessment.declined": _("Assessment declined"),
     "assessment.decline_undone": _("Decline taken back"),

@@ -202,6 +202,14 @@ def _facts(one: Expected, names: Mapping[int, str], on: Background) -> Iterator[
             )
         if responses.auto_submitted:
             yield gettext("Left unfinished by the participant; sent by the system when the time was up.")
+        if responses.clock_trusted is False:
+            yield gettext("It had been kept on a phone whose clock was wrong; the day it was received counts.")
+        if responses.conflicts:
+            yield ngettext(
+                "%(num)s other answer came later from another phone. It is kept in the history and does not count.",
+                "%(num)s other answers came later from another phone. They are kept in the history and do not count.",
+                responses.conflicts,
+            )
         if number > 0:
             yield gettext("Kept, but the first one counts.")
     if one.state.reason_code and one.state.collection != "SUBMITTED":
