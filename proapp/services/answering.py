@@ -81,7 +81,7 @@ def open_sitting(
 ) -> Sitting:
     """Start the assessment, which pins protocol, packs and algorithms; one already started is given back as it is.
 
-    Raises NotFound, or Refused: not_open, closed, already_sent, answered_otherwise, declined.
+    Raises NotFound, or Refused: not_open, closed, already_sent, answered_otherwise, declined, proxy_not_allowed.
     """
     whose: dict[str, Any] = {"participant_id": participant_id, "assessment_id": assessment_id}
     # Read behind the lock: two phones that start at once find one and the same set.
@@ -89,6 +89,8 @@ def open_sitting(
     if sitting.own is not None and sitting.own.submitted_at is None:
         return sitting
     _require_answerable(sitting)
+    if respondent == "proxy" and not sitting.study.proxy_allowed:
+        raise Refused("proxy_not_allowed")
     values = {
         "assessment_id": assessment_id,
         "mode": "proxy" if respondent == "proxy" else "self_remote",

@@ -185,7 +185,11 @@ class TimePoint(Frozen):
 
 
 class Study(Frozen):
-    """One version of one protocol, as its study file states it. Nothing is sent after `closes_on`."""
+    """One version of one protocol, as its study file states it. Nothing is sent after `closes_on`.
+
+    `proxy_allowed`: somebody else may answer for a patient who cannot. `read_aloud`: question pages offer to be read by
+    a voice of the device itself.
+    """
 
     code: Code
     title: Texts
@@ -204,6 +208,8 @@ class Study(Frozen):
     sitting_grace_hours: Annotated[int, Field(ge=0, le=72)] = 12
     extension_max_days: Days = 30
     baseline_required: bool = True
+    proxy_allowed: bool = False
+    read_aloud: bool = False
     death_before: DeathBefore = "target"
     closes_on: date | None = None
     follow_up: FollowUp = FollowUp()

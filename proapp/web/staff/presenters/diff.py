@@ -46,6 +46,8 @@ KEYS: Mapping[str, Any] = {
     "closed_on": lazy_gettext("takes participants until"),
     "title": lazy_gettext("title"),
     "safety": lazy_gettext("what patients read about safety"),
+    "proxy_allowed": lazy_gettext("somebody else may answer for the participant"),
+    "read_aloud": lazy_gettext("questions can be read aloud by the device"),
     "death_before": lazy_gettext("a death before this day of the window ends the waiting for an answer"),
     "overdue_after_days": lazy_gettext("days until staff see it as overdue"),
 }
