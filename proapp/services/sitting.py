@@ -115,11 +115,6 @@ class Sitting:
         """Whether an answer arriving now is saved: the window is open, or the sitting began in time."""
         return accepts_answers(self.assessment, self.participant, now=self.now, study=self.study, zone=self.zone)
 
-    @property
-    def minutes(self) -> int:
-        """How long an average patient needs for all parts."""
-        return max(1, round(sum(instrument.minutes for instrument in self.instruments)))
-
     def instrument(self, code: str) -> Instrument:
         """Raises NotFound for an instrument that is not part of this assessment."""
         for instrument in self.instruments:

@@ -12,7 +12,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from proapp.runtime import Runtime
-from proapp.web import context, errors, guard, headers, i18n, request_log, static_files, transactions, versions
+from proapp.web import context, errors, guard, headers, i18n, look, request_log, static_files, transactions, versions
 from proapp.web.gateway import blueprint as gateway
 from proapp.web.patient import blueprint as patient
 from proapp.web.public import blueprint as public
@@ -52,7 +52,7 @@ def make_app(runtime: Runtime) -> Flask:
     request_log.init_app(app)  # first, so that a refused form token leaves a line too
     csrf.init_app(app)
     csrf.exempt(gateway)  # machines have no form; the guard asks for their password
-    for part in (transactions, i18n, guard, versions, context, headers, errors, static_files):
+    for part in (transactions, i18n, look, guard, versions, context, headers, errors, static_files):
         part.init_app(app)
     for blueprint in (public, patient, staff, gateway):
         app.register_blueprint(blueprint)

@@ -13,6 +13,7 @@ from proapp.runtime import Runtime
 from proapp.web.guard import find_patient, find_staff
 from proapp.web.i18n import LANGUAGES, language, sentences
 from proapp.web.transactions import runtime, today
+from proapp.web.way_back import here
 
 
 def init_app(app: Flask) -> None:
@@ -33,6 +34,7 @@ def _always(runtime: Runtime) -> dict[str, Any]:
         "languages": LANGUAGES,
         "find_patient": find_patient,
         "find_staff": find_staff,
+        "here": here,
     }
 
 

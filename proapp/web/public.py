@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, jsonify, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +18,7 @@ from proapp.web.guard import audience, find_patient
 from proapp.web.i18n import LANGUAGES, choose
 from proapp.web.patient.devices import known_device
 from proapp.web.transactions import database, now, runtime
+from proapp.web.way_back import here, safe_next
 
 blueprint = Blueprint("public", __name__)
 
@@ -43,15 +43,6 @@ def language() -> Any:
         choose(chosen)
         session.permanent = True
     return redirect(safe_next(request.form.get("next", "")), code=303)
-
-
-def safe_next(address: str) -> str:
-    """`address` when it is a path on this very site, else the front door."""
-    plain = address.isascii() and address.isprintable() and "\\" not in address and " " not in address
-    if not plain or not address.startswith("/") or address.startswith("//") or len(address) > 500:
-        return url_for("public.start")
-    parts = urlsplit(address)
-    return address if not parts.scheme and not parts.netloc else url_for("public.start")
 
 
 @blueprint.get("/about/privacy")
@@ -150,10 +141,4 @@ def error_words(status: int, kind: str, face: str) -> dict[str, str]:
     )
     heading, text = words.get(kind) or words.get(status) or (words["busy"] if status == 503 else default)
     action = again if status in {429, 503} else _("To the first page")
-    return {"heading": heading, "text": text, "action": action, "address": _same_page() if kind == "busy" else home}
-
-
-def _same_page() -> str:
-    """Where what has just failed can be tried again: the page it was asked from, if that can be opened."""
-    adapter = current_app.url_map.bind_to_environ(request.environ)
-    return request.path if adapter.test(request.path, method="GET") else url_for("public.start")
+    return {"heading": heading, "text": text, "action": action, "address": here() if kind == "busy" else home}

@@ -18,7 +18,7 @@ from proapp.web.guard import audience
 
 # One style sheet per face: one request, and only one thing that a first paint waits for.
 BUNDLES = {
-    "patient.css": ("css/base.css", "css/patient.css"),
+    "patient.css": ("css/base.css", "css/patient.css", "css/look.css"),
     "staff.css": ("css/base.css", "css/staff.css"),
     # In this order: each builds on those before it.
     "patient.js": tuple(

@@ -224,6 +224,8 @@ def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
 
 
 def _at_home(send: Any, phone: Any) -> None:
+    assert send(phone, "/look", {"size": "large"}) == {}
+    assert send(phone, "/installing") == {}
     phone.get("/contact")
     assert send(phone, "/contact/pin", {"pin": PIN}) == {}
     assert send(phone, "/contact", {**CONTACT, "mobile": "070-174 06 18"}) == {"contact": 1}

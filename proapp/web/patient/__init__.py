@@ -6,4 +6,17 @@ from flask import Blueprint
 
 blueprint = Blueprint("patient", __name__)
 
-from proapp.web.patient import contact, frame, home, link, pauses, phone, questionnaire, sign_in, welcome  # noqa: E402, F401  the views register themselves on the blueprint above
+from proapp.web.patient import (  # noqa: E402, F401  the views register themselves on the blueprint above
+    calendar,
+    contact,
+    frame,
+    home,
+    installing,
+    link,
+    look,
+    pauses,
+    phone,
+    questionnaire,
+    sign_in,
+    welcome,
+)

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from proapp.services.sessions import LIMITS, Patient
 from proapp.web.i18n import LANGUAGES, language
+from proapp.web.look import look
 from proapp.web.patient import blueprint
 from proapp.web.patient.presenters import BLANK, Question
 from proapp.web.transactions import runtime
@@ -22,9 +23,11 @@ CUT = "\0"  # where a page puts its own; no text of ours holds it
 
 
 class Frame(NamedTuple):
-    """The pieces around: title, language switch, form token of signing out, content, what scripts need after it."""
+    """The pieces around: more of the head, title, language switch, form token of signing out, content, what scripts
+    need after it."""
 
     start: Markup
+    title: Markup
     top: Markup
     sign_out: Markup
     main: Markup
@@ -51,12 +54,13 @@ def frame(who: Patient | None) -> Frame:
     made: dict[tuple[object, ...], Frame] = current_app.extensions["proapp.frames"]
     signed_in = who is not None and who.kind == "patient"
     study = runtime().study
-    key = (language(), who.site_code if who else None, signed_in, request.script_root, study.content_hash)
+    site_code = who.site_code if who else None
+    key = (language(), look(), site_code, signed_in, request.script_root, study.content_hash)
     if key not in made:
         site = study.site(who.site_code) if who else None
         page = render_template("patient/_frame.html", site=site, signed_in=signed_in, cut=CUT)
-        start, top, sign_out, main, after, end = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
-        made[key] = Frame(start, top, sign_out, main, after, end, signed_in)
+        pieces = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
+        made[key] = Frame(*pieces, signed_in=signed_in)
     return made[key]
 
 

@@ -7,19 +7,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, render_template, url_for
+from flask import render_template
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from icalendar import Alarm, Calendar, Event
 
-from proapp.services import cohort, patient_wishes, versions
+from proapp.services import cohort, durations, patient_wishes, versions
 from proapp.services.answering import Receipt
 from proapp.services.cohort import Expected, Member
 from proapp.study.model import TimePoint
 from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
 from proapp.web import context
 from proapp.web.guard import audience, patient
-from proapp.web.patient import blueprint, pauses, wishes
+from proapp.web.patient import blueprint, installing, pauses, wishes
 from proapp.web.transactions import database, now, runtime, today
 
 
@@ -76,15 +75,17 @@ class Thanks:
     auto: bool
     next: str
     has_calendar: bool
+    may_offer_app: bool
 
 
 @blueprint.get("/home")
 @audience("patient")
 def home() -> Any:
-    return render_template("patient/home.html", page=_home(_member()))
+    return render_template("patient/home.html", page=_home(own_member()))
 
 
-def _member() -> Member:
+def own_member() -> Member:
+    """The signed-in patient, with everything that is planned and what came of it."""
     who = patient()
     found = cohort.load(
         database(),
@@ -105,9 +106,10 @@ def _site_day() -> date:
 
 
 def _home(member: Member) -> Home:
-    open_now = sorted(filter(_is_open, member.assessments), key=_closing_first)
+    open_now = open_for(member)
     asked = patient_wishes.noted(database(), participant_id=member.id, now=now())
-    cards = tuple(_card(one, asked.later.get(one.id)) for one in open_now)
+    minutes = _minutes(open_now)
+    cards = tuple(_card(one, minutes[_packs(one)], asked.later.get(one.id)) for one in open_now)
     sent = tuple(_sent(one) for one in member.assessments if _own_set(one) is not None)
     coming = upcoming(member)
     following = next_time(member)
@@ -121,7 +123,7 @@ def _home(member: Member) -> Home:
         closed="" if cards or declined else _closed(member, following),
         next=following,
         sent=tuple(reversed(sent)),
-        has_calendar=bool(coming),
+        has_calendar=bool(coming) or any(map(closes_on, open_now)),
         is_over=not cards and not declined and not following,
         pause="" if _has_stopped(member) else pauses.in_words(pauses.standing()),
         will_be_called=asked.call_at is not None,
@@ -154,31 +156,45 @@ def _has_stopped(member: Member) -> bool:
     return stopped_on is not None
 
 
+def open_for(member: Member) -> list[Expected]:
+    """What can be answered now, in the order in which it should be."""
+    return sorted(filter(_is_open, member.assessments), key=_closing_first)
+
+
 def _is_open(one: Expected) -> bool:
     return accepts_answers(one.facts, one.member.facts, now=now(), study=runtime().study, zone=_zone())
 
 
-def _last_day(one: Expected) -> date | None:
+def closes_on(one: Expected) -> date | None:
+    """The last day on which it is waited for; None where that is not known, or over."""
     left = days_left(one.facts, today=_site_day())
     return None if left is None else _site_day() + timedelta(days=left)
 
 
 def _closing_first(one: Expected) -> tuple[bool, date, int]:
     """The one in its last hours, then by closing day, then those without an end."""
-    last = _last_day(one) if is_waiting(one.state) else date.min
+    last = closes_on(one) if is_waiting(one.state) else date.min
     return last is None, last or date.max, one.id
 
 
-def _card(one: Expected, later: datetime | None) -> Card:
-    instruments = runtime().instruments
-    packs = [instruments[code] for code in _timepoint(one).instruments if code in instruments]
-    minutes = max(1, round(sum(pack.minutes for pack in packs)))
+def _packs(one: Expected) -> durations.Packs:
+    return tuple(code for code in _timepoint(one).instruments if code in runtime().instruments)
+
+
+def _minutes(assessments: list[Expected]) -> dict[durations.Packs, int]:
+    """What each of them takes from beginning to end; asked always, so that the page always costs the same."""
+    asked = {_packs(one) for one in assessments}
+    return durations.minutes(database(), asked, study=runtime().study, instruments=runtime().instruments)
+
+
+def _card(one: Expected, minutes: int, later: datetime | None) -> Card:
     own = next((s for s in one.sets if s.submitted_at is None), None)
-    done, total = own.answered_items if own else 0, sum(len(pack.items) for pack in packs)
+    done = own.answered_items if own else 0
+    total = sum(len(runtime().instruments[code].items) for code in _packs(one))
     return Card(
         id=one.id,
         label=_label(one),
-        time=ngettext("About %(num)d minute", "About %(num)d minutes", minutes),
+        time=_time(minutes, done, total),
         until=_until(one),
         answered=_("%(answered)d of %(total)d answered", answered=done, total=total) if done else "",
         done=done,
@@ -189,10 +205,18 @@ def _card(one: Expected, later: datetime | None) -> Card:
     )
 
 
+def _time(minutes: int, done: int, total: int) -> str:
+    """How long it takes; of what is begun, the part that is left."""
+    if not done:
+        return ngettext("About %(num)d minute", "About %(num)d minutes", minutes)
+    left = max(1, round(minutes * (total - done) / total))
+    return ngettext("About %(num)d minute left", "About %(num)d minutes left", left)
+
+
 def _until(one: Expected) -> str:
     if not is_waiting(one.state):
         return _("Please finish it now: the last day has passed, but there is still time")
-    last = _last_day(one)
+    last = closes_on(one)
     if last is None:
         return _("Please answer as soon as you can")
     if last == _site_day():
@@ -249,44 +273,13 @@ def next_time(member: Member) -> str:
 
 
 def thanks(receipt: Receipt, *, auto: bool) -> Thanks:
-    member = _member()
+    member = own_member()
     received = receipt.submitted_at.astimezone(_zone())
     return Thanks(
         received=f"{context.day(received.date())} {received:%H:%M}",
         reference=receipt.reference,
         auto=auto,
         next=next_time(member) or _("There are no more questionnaires planned for you."),
-        has_calendar=bool(upcoming(member)),
+        has_calendar=bool(upcoming(member)) or any(map(closes_on, open_for(member))),
+        may_offer_app=installing.may_offer(),
     )
-
-
-@blueprint.get("/calendar.ics")
-@audience("patient")
-def calendar() -> Response:
-    """The coming windows for the patient's own calendar; titles tell nothing to somebody who looks over a shoulder."""
-    entries = Calendar()
-    entries.add("prodid", "-//proapp//calendar//EN")
-    entries.add("version", "2.0")
-    for one in upcoming(_member()):
-        entries.add_component(_calendar_entry(one))
-    response = Response(entries.to_ical(), mimetype="text/calendar")
-    response.headers["Content-Disposition"] = 'attachment; filename="dates.ics"'
-    return response
-
-
-def _calendar_entry(one: Expected) -> Event:
-    opens_on, title = one.facts.opens_on, _("Time to answer my questions")
-    assert opens_on is not None
-    event = Event()
-    event.add("uid", f"{one.id}@{runtime().study.code.lower()}.proapp")
-    event.add("dtstamp", now())
-    event.add("summary", title)
-    event.add("description", runtime().settings.base_url + url_for("public.start"))
-    event.add("dtstart", opens_on)
-    event.add("dtend", opens_on + timedelta(days=1))
-    alarm = Alarm()
-    alarm.add("action", "DISPLAY")
-    alarm.add("description", title)
-    alarm.add("trigger", timedelta(hours=9))
-    event.add_component(alarm)
-    return event

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_babel import ngettext
 
 from proapp.instruments.answers import Given, InvalidAnswer
 from proapp.services import answering, declining
@@ -18,8 +17,11 @@ from proapp.web import context
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import choose, language
 from proapp.web.patient import blueprint, home, presenters
+from proapp.web.patient.before import before
 from proapp.web.patient.frame import question_page
 from proapp.web.transactions import connection, database, now, runtime
+
+AWAY = frozenset({"pause", "look"})  # buttons that lead elsewhere, with an answer or without
 
 
 def _sitting(assessment_id: int, *, lock: bool = False, at: Step | None = None) -> Sitting:
@@ -116,11 +118,7 @@ def start(assessment_id: int) -> Any:
 
 
 def _start_page(sitting: Sitting, problem: str = "") -> Any:
-    minutes = ngettext("It takes about %(num)d minute.", "It takes about %(num)d minutes.", sitting.minutes)
-    notices = dict.fromkeys(presenters.wording(one, language())[1].notice for one in sitting.instruments)
-    page = render_template(
-        "patient/start.html", minutes=minutes, problem=problem, notices=[notice for notice in notices if notice]
-    )
+    page = render_template("patient/start.html", page=before(sitting), id=sitting.assessment_id, problem=problem)
     return page, 422 if problem else 200
 
 
@@ -145,6 +143,8 @@ def begin(assessment_id: int) -> Any:
             actor=patient_actor(),
         )
     except Refused as refusal:
+        if refusal.code == "proxy_not_allowed":
+            return _start_page(sitting, _("In this study only you can answer, with help if you like."))
         return _stopped(sitting, refusal.code)
     return _away(_where_left(opened))
 
@@ -197,7 +197,7 @@ def answer(assessment_id: int, instrument: str, item: int) -> Any:
     new_language = request.form.get("language", "")
     if act in {"skip", "clear"}:
         given = Given("skipped" if act == "skip" else "cleared")
-    elif raw is None and act != "pause" and not new_language:
+    elif raw is None and act not in AWAY and not new_language:
         why_not = _why_not_here(sitting, step)
         return _stopped(sitting, why_not) if why_not else _question_page(sitting, step, prompt=True)
     else:
@@ -242,6 +242,8 @@ def _onwards(sitting: Sitting, step: Step, act: str, new_language: str) -> str:
     if act == "clear":
         flash(_("Your answer is cleared."))
         return presenters.address_of(sitting, step, back_to_review=_from_review())
+    if act == "look":
+        return url_for("patient.look", next=presenters.address_of(sitting, step, back_to_review=_from_review()))
     if act == "pause":
         flash(_("Saved. You can continue whenever you like, here or on another phone or computer."))
         return url_for("patient.home")

@@ -34,7 +34,19 @@ def test_a_questionnaire_that_was_begun_shows_how_far_one_is(anna: Any) -> None:
         anna.answer("c30", item, 1)
     anna.browser.get("/home")
     assert "12 of 74 answered" in anna.browser.text
+    assert "About 14 minutes left" in anna.browser.text
     assert f'href="{anna.address}">Continue' in anna.browser.text
+
+
+def test_the_time_is_what_others_have_needed_once_ten_have_answered(anna: Any) -> None:
+    begun = datetime(2026, 11, 1, 10, tzinfo=UTC)
+    for number in range(10, 20):
+        other = anna.people.participant(f"UME-0{number}", randomized_on=RANDOMIZED_ON)
+        anna.people.answered(other, "m03", codes={}, started_at=begun, submitted_at=begun + timedelta(minutes=9))
+    anna.browser.get("/home")
+    assert "About 9 minutes" in anna.browser.text
+    anna.browser.get(anna.address)
+    assert "It takes about 9 minutes." in anna.browser.text
 
 
 def test_the_one_that_closes_first_is_the_primary_one(people: Any, clock: Any) -> None:
@@ -132,15 +144,42 @@ def test_in_the_last_hours_the_page_asks_to_finish_now(anna: Any, clock: Any) ->
     assert "I do not want to answer this time" not in anna.browser.text
 
 
-def test_the_calendar_has_every_coming_window_and_tells_nothing(anna: Any) -> None:
+def test_the_calendar_has_every_window_and_tells_nothing(anna: Any) -> None:
     page = anna.browser.get("/calendar.ics")
     assert page.mimetype == "text/calendar"
     entries = Calendar.from_ical(page.data).walk("VEVENT")
-    assert [str(entry["dtstart"].dt) for entry in entries][:2] == ["2027-02-09", "2027-07-26"]
-    assert len(entries) == 5
+    days = [(str(entry["summary"]), str(entry["dtstart"].dt), str(entry["dtend"].dt)) for entry in entries]
+    assert days[:3] == [
+        ("Last day to answer my questions", "2026-12-21", "2026-12-22"),
+        ("Time to answer my questions", "2027-02-09", "2027-02-10"),
+        ("Time to answer my questions", "2027-07-26", "2027-07-27"),
+    ]
+    assert len(entries) == 6
+    assert str(entries[1]["description"]).splitlines() == [
+        "Open until Tuesday 23 March 2027",
+        "https://pro.example.org/",
+    ]
+    assert all(entry.walk("VALARM")[0]["trigger"].dt == timedelta(hours=9) for entry in entries)
     text = page.get_data(as_text=True).lower()
     for word in ("cancer", "tumor", "metasta", "quality"):
         assert word not in text
+
+
+def test_a_window_that_has_opened_moves_in_the_calendar_instead_of_being_there_twice(anna: Any, clock: Any) -> None:
+    before = Calendar.from_ical(anna.browser.get("/calendar.ics").data).walk("VEVENT")
+    clock.set(datetime(2027, 2, 10, 9, tzinfo=UTC))
+    anna.browser = anna.people.patient(anna.id)
+    after = Calendar.from_ical(anna.browser.get("/calendar.ics").data).walk("VEVENT")
+    assert str(after[0]["summary"]) == "Last day to answer my questions"
+    assert str(after[0]["uid"]) == str(before[1]["uid"])
+
+
+def test_the_calendar_of_an_open_beginning_has_no_last_day(people: Any, clock: Any) -> None:
+    person = people.participant("UME-026", consent_on=clock().date(), language="en")
+    browser = people.patient(person)
+    assert Calendar.from_ical(browser.get("/calendar.ics").data).walk("VEVENT") == []
+    browser.get("/home")
+    assert "/calendar.ics" not in browser.text
 
 
 def test_the_clinics_telephone_is_on_every_page(anna: Any) -> None:

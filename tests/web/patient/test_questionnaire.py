@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+import proapp
+from tests.web.patient.conftest import RANDOMIZED_ON, Anna
 
 COUNTS = {"c30": 30, "br23": 23, "lmc21": 21}
 
@@ -22,8 +26,27 @@ def test_before_the_first_item_the_page_says_how_long_it_takes_and_that_nobody_r
     assert anna.browser.page.status_code == 200
     assert "It takes about" in anna.browser.text
     assert "You may skip any question." in anna.browser.text
+    recall = anna.people.runtime.instruments["c30"].wording["en"].recalls["past-week"]
+    assert f'<q lang="en">{recall}</q>' in anna.browser.text
     assert anna.people.runtime.study.safety["en"].split(".")[0] in anna.browser.text
     assert "checked" not in anna.browser.text
+
+
+def test_whom_to_call_stands_before_the_first_item_and_after_sending(anna: Any) -> None:
+    anna.browser.get(anna.address)
+    assert dialled(anna.browser.text) == ["0980319201", "1177", "112"]
+    anna.begin()
+    anna.answer("c30", 1, 2)
+    anna.browser.get(f"{anna.address}/review")
+    anna.browser.post(f"{anna.address}/review")
+    anna.browser.follow()
+    assert "Thank you" in anna.browser.text
+    assert dialled(anna.browser.text) == ["0980319201", "1177", "112"]
+    assert anna.people.runtime.study.safety["en"].split(".")[0] in anna.browser.text
+
+
+def dialled(page: str) -> list[str]:
+    return re.findall(r'href="tel:(\w+)"', page.split("<main")[1].split("</main>")[0])
 
 
 def test_nobody_starts_without_saying_who_answers(anna: Any) -> None:
@@ -45,6 +68,23 @@ def test_who_answers_is_kept_with_the_pinned_packs(anna: Any, who: str, mode: st
     assert set(kept.packs) == set(COUNTS)
     assert kept.packs["c30"]["hash"] == anna.people.runtime.instruments["c30"].content_hash
     assert anna.audited() == ["response_set.started"]
+
+
+def test_where_the_study_does_not_allow_it_nobody_else_answers(people: Any) -> None:
+    study = people.runtime.study.model_copy(update={"proxy_allowed": False})
+    people.runtime = replace(people.runtime, study=study)
+    people.app = proapp.create_app(runtime=people.runtime)
+    person = people.participant("UME-001", randomized_on=RANDOMIZED_ON, language="en")
+    anna = Anna(person, people, people.patient(person), people.assessment_id(person, "m03"))
+    anna.browser.get(anna.address)
+    assert 'value="helped"' in anna.browser.text
+    assert 'value="proxy"' not in anna.browser.text
+    page = anna.browser.post(anna.address, {"who": "proxy"})
+    assert page.status_code == 422
+    assert "only you can answer" in anna.browser.text
+    assert anna.audited() == []
+    anna.begin("helped")
+    assert anna.response_set().respondent == "helped"
 
 
 def test_starting_twice_is_starting_once(anna: Any) -> None:

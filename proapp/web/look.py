@@ -1,0 +1,56 @@
+"""How pages look to one pair of eyes: the size of the letters and the contrast, chosen on any page of a patient.
+
+The browser remembers it for a year, before and after signing in; the cookie says nothing about who somebody is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flask import Flask, Response, request
+from markupsafe import Markup
+
+COOKIE = "__Host-proapp-look"
+YEAR = 365 * 24 * 60 * 60
+SIZES = ("normal", "large", "largest")
+CONTRASTS = ("auto", "high")  # auto: what the device is set to
+
+
+class Look(NamedTuple):
+    size: str = "normal"
+    contrast: str = "auto"
+
+    @property
+    def attributes(self) -> Markup:
+        """Those of the element `html`, with a blank before each; none for the usual look."""
+        chosen = {"size": self.size, "contrast": self.contrast}
+        usual = Look()._asdict()
+        said = (f' data-{name}="{value}"' for name, value in chosen.items() if value != usual[name])
+        return Markup("".join(said))  # noqa: S704  words of ours
+
+
+_KNOWN = {f"{size}.{contrast}": Look(size, contrast) for size in SIZES for contrast in CONTRASTS}
+_USUAL = Look()
+
+
+def init_app(app: Flask) -> None:
+    app.jinja_env.globals["look"] = look
+
+
+def look() -> Look:
+    """What this browser asks for; the usual look when it asks for nothing that we know."""
+    return _KNOWN.get(request.cookies.get(COOKIE, ""), _USUAL)
+
+
+def changed(*, size: str | None, contrast: str | None) -> Look:
+    """The look of this browser with what was chosen now; words that we do not know change nothing."""
+    before = look()
+    return Look(
+        size if size in SIZES else before.size,
+        contrast if contrast in CONTRASTS else before.contrast,
+    )  # fmt: skip
+
+
+def remember(response: Response, chosen: Look) -> None:
+    value = f"{chosen.size}.{chosen.contrast}"
+    response.set_cookie(COOKIE, value, max_age=YEAR, secure=True, httponly=True, samesite="Lax", path="/")

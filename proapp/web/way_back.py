@@ -1,0 +1,24 @@
+"""Where what stands on any page, the language switch and the like, leads back to."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import current_app, request, url_for
+
+
+def safe_next(address: str) -> str:
+    """`address` when it is a path on this very site, else the front door."""
+    plain = address.isascii() and address.isprintable() and "\\" not in address and " " not in address
+    if not plain or not address.startswith("/") or address.startswith("//") or len(address) > 500:
+        return url_for("public.start")
+    parts = urlsplit(address)
+    return address if not parts.scheme and not parts.netloc else url_for("public.start")
+
+
+def here() -> str:
+    """The address of this page; of one that answers a form, where it can be opened without the form."""
+    if request.method not in {"GET", "HEAD"}:
+        adapter = current_app.url_map.bind_to_environ(request.environ)
+        return request.path if adapter.test(request.path, method="GET") else url_for("public.start")
+    return request.full_path if request.query_string else request.path
