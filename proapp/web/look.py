@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from markupsafe import Markup
 
 COOKIE = "__Host-proapp-look"
@@ -28,9 +28,14 @@ class Look(NamedTuple):
         said = (f' data-{name}="{value}"' for name, value in chosen.items() if value != usual[name])
         return Markup("".join(said))  # noqa: S704  words of ours
 
+    @property
+    def word(self) -> str:
+        """As it stands in the cookie."""
+        return f"{self.size}.{self.contrast}"
 
-_KNOWN = {f"{size}.{contrast}": Look(size, contrast) for size in SIZES for contrast in CONTRASTS}
+
 _USUAL = Look()
+_KNOWN = {one.word: one for one in (Look(size, contrast) for size in SIZES for contrast in CONTRASTS)}
 
 
 def init_app(app: Flask) -> None:
@@ -38,19 +43,19 @@ def init_app(app: Flask) -> None:
 
 
 def look() -> Look:
-    """What this browser asks for; the usual look when it asks for nothing that we know."""
-    return _KNOWN.get(request.cookies.get(COOKIE, ""), _USUAL)
+    """What this browser asks for (where no cookie comes along, the view says it in `g.look`); the usual look when it
+    asks for nothing that we know."""
+    return _KNOWN.get(g.get("look") or request.cookies.get(COOKIE, ""), _USUAL)
 
 
 def changed(*, size: str | None, contrast: str | None) -> Look:
     """The look of this browser with what was chosen now; words that we do not know change nothing."""
     before = look()
     return Look(
-        size if size in SIZES else before.size,
-        contrast if contrast in CONTRASTS else before.contrast,
-    )  # fmt: skip
+        size if size is not None and size in SIZES else before.size,
+        contrast if contrast is not None and contrast in CONTRASTS else before.contrast,
+    )
 
 
 def remember(response: Response, chosen: Look) -> None:
-    value = f"{chosen.size}.{chosen.contrast}"
-    response.set_cookie(COOKIE, value, max_age=YEAR, secure=True, httponly=True, samesite="Lax", path="/")
+    response.set_cookie(COOKIE, chosen.word, max_age=YEAR, secure=True, httponly=True, samesite="Lax", path="/")

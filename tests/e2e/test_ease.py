@@ -63,6 +63,27 @@ def test_letters_and_contrast_are_chosen_before_signing_in_and_on_a_question(sit
     picture(page, "patient-question-tiles-sv-320-large-high")
 
 
+def test_from_a_question_that_the_phone_shows_by_itself_the_place_and_the_answer_are_kept(site, open_browser, anna):
+    """The header was made for the question that the server sent, or for the list."""
+    person, address = anna()
+    page = open_browser(PHONE)
+    carry_session(site, page, person)
+    for first, way_on in ((f"{address}/c30/9", "#q .button.wide"), (f"{address}/review", ".review a[href*='/c30/10']")):
+        with page.expect_response(re.compile("/copy$")):
+            page.goto(first)
+        page.locator(way_on).first.click()
+        if page.locator(".prompt").is_visible():
+            page.locator(".prompt button").click()
+        expect(page).to_have_url(re.compile("/c30/10"))
+        code = "2" if first.endswith("9") else "3"
+        page.locator(f"#answer-{code}").check()
+        page.locator("header .letters").click()
+        expect(page).to_have_url(re.compile("/look"))
+        page.locator("main a.wide").click()
+        expect(page).to_have_url(re.compile("/c30/10"))
+        expect(page.locator(f"#answer-{code}")).to_be_checked()
+
+
 def pixels(page: Page, selector: str) -> float:
     return float(page.locator(selector).first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)"))
 

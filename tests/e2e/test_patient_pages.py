@@ -83,7 +83,7 @@ def test_every_page_is_accessible(site, open_browser, axe, language):
     page.locator("form.send button").first.click()
     expect(page).to_have_url(re.compile("/sent$"))
     check("sent")
-    for path in ("/about/privacy", "/about/accessibility"):
+    for path in ("/about/privacy", "/about/accessibility", "/look"):
         page.goto(path)
         check(path.rsplit("/", 1)[-1])
 

@@ -31,6 +31,16 @@ def _colours(text: str, start: str) -> dict[str, str]:
     return dict(re.findall(r"(--[\w-]+): ([^;]+);", block.group(1)))
 
 
+def test_the_rules_beside_the_colours_are_the_same_too() -> None:
+    text = (CSS / "look.css").read_text(encoding="utf-8")
+    chosen = re.findall(r'^:root\[data-contrast="high"\] ([^{]+ \{.*\})$', text, re.MULTILINE)
+    [block] = re.findall(
+        r"^@media \(prefers-contrast: more\) \{\n((?:  [^:][^\n]*\n|  :is[^\n]*\n)+)\}", text, re.MULTILINE
+    )
+    assert len(chosen) > 4
+    assert [line.strip() for line in block.splitlines()] == chosen
+
+
 def test_more_contrast_changes_every_colour() -> None:
     base = (CSS / "base.css").read_text(encoding="utf-8")
     look = (CSS / "look.css").read_text(encoding="utf-8")

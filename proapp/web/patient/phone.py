@@ -20,6 +20,7 @@ from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import LANGUAGES, language
+from proapp.web.look import look
 from proapp.web.patient import blueprint, phone_copy
 from proapp.web.transactions import connection, now, runtime
 
@@ -125,8 +126,8 @@ def _told(outcome: Outcome, sitting: Sitting) -> dict[str, Any]:
 @audience("anyone")
 def offline(code: str) -> str:
     """The page a phone shows when it reaches nobody. It is the same for everybody and asked for without cookies: the
-    script fills it from what the phone keeps."""
-    g.patient = None
+    script fills it from what the phone keeps. Its language and look are part of the address."""
+    g.patient, g.look = None, request.args.get("look", "")
     with force_locale(code):
         return render_template("patient/offline.html")
 
@@ -137,7 +138,7 @@ def service_worker() -> Response:
     """The phone's go-between, for the whole site; it names the files of this version, so a new version is a new one."""
     static_url: Any = current_app.jinja_env.globals["static_url"]
     files = [static_url("patient.css"), static_url("patient.js")]
-    page = url_for("patient.offline", code=language())
+    page = url_for("patient.offline", code=language(), look=look().word)
     settings = json.dumps({"files": files, "offline": page, "root": request.script_root})
     source: bytes = current_app.extensions["proapp.static"]["js/service-worker.js"].content
     response = make_response(f"const SETTINGS = {settings};\n".encode() + source)

@@ -113,7 +113,7 @@ def _sentences(parts: int) -> dict[str, str]:
         "not_answered": _("Not answered"),
         "answer_it": _("Answer it"),
         "change": _("Change answer"),
-        "needs_network": _("The language can be changed when there is network again."),
+        "needs_network": _("That can be changed when there is network again."),
         "not_answered_yet": _("Not answered yet:"),
         "check_and_send": _("Check and send"),
         "received": _("The answers to this questionnaire were already received %(when)s.").replace(

@@ -321,6 +321,7 @@ async function act(submitter) {
   if (todo === "clear") return show(place, { note: questionnaire.copy.words.cleared });
   if (todo === "pause") return leaveFor(`${root()}/home`, brought);
   if (todo === "language") return changeLanguage(submitter.value, brought);
+  if (todo === "look") return toTextSize(brought);
   return go({ step: place.back ? null : following(place.step, 1), back: false });
 }
 
@@ -338,12 +339,20 @@ async function leaveFor(address, brought) {
   location.assign(address);
 }
 
-async function changeLanguage(language, brought) {
+// What the clinic's server has to make anew needs it; an answer that was chosen is kept all the same.
+async function reached(brought) {
   await Promise.race([brought, moment(3000)]);
-  if (line.state !== "saved") {
-    say(questionnaire.copy.words.needs_network);
-    return;
-  }
+  if (line.state !== "saved") say(questionnaire.copy.words.needs_network);
+  return line.state === "saved";
+}
+
+async function toTextSize(brought) {
+  const next = encodeURIComponent(location.pathname + location.search);
+  if (await reached(brought)) location.assign(`${root()}/look?next=${next}`);
+}
+
+async function changeLanguage(language, brought) {
+  if (!(await reached(brought))) return;
   const form = document.createElement("form");
   form.method = "post";
   form.action = `${root()}/language`;
@@ -403,6 +412,11 @@ function onClick(event) {
   // On the list the buttons of the language belong to the form of a question that is gone.
   const button = event.target.closest("button[name=language]");
   if (button && !button.form && questionnaire.copy) act(button);
+  // Made for the page that the server sent: it leads back there, and not to where the phone has gone on to.
+  if (event.target.closest("header .letters") && questionnaire.copy && questionnaire.place) {
+    event.preventDefault();
+    act({ value: "look" });
+  }
   const link = event.target.closest("main a[href]");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const address = new URL(link.href);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -119,6 +120,20 @@ def test_a_page_that_refused_a_form_leads_back_to_one_that_opens(anna: Any) -> N
     assert back
     anna.browser.get(back.group(1))
     assert anna.browser.follow().status_code == 200
+
+
+def test_the_page_without_network_looks_as_chosen(browser: Any) -> None:
+    """The phone's go-between fetches it without cookies, anew when the choice changes."""
+    addresses = []
+    for size in ("large", "normal"):
+        choose(browser, size=size)
+        worker = browser.get("/sw.js").get_data(as_text=True)
+        addresses.append(json.loads(worker.split("= ", 1)[1].split(";\n", 1)[0])["offline"])
+    assert addresses == ["/offline/en?look=large.auto", "/offline/en?look=normal.auto"]
+    fresh = browser.app.test_client()
+    pages = [fresh.get(path, base_url="https://localhost").get_data(as_text=True) for path in addresses]
+    assert '<html lang="en" data-size="large">' in pages[0]
+    assert '<html lang="en">' in pages[1]
 
 
 ELSEWHERE = ("//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "/" + "a" * 600)
