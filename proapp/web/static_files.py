@@ -65,6 +65,8 @@ def _lean(name: str, content: bytes) -> bytes:
     """Without the comments and the indentation, which are for those who read the source: a fifth less to travel."""
     if name.endswith(".css"):
         content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.DOTALL)
+        content = re.sub(rb"\s*([{};,>])\s*", rb"\1", content)
+        content = re.sub(rb":[ ]+", b":", content).replace(b";}", b"}")
     elif name.endswith(".js"):
         content = re.sub(rb"^\s*//.*$", b"", content, flags=re.MULTILINE)
     else:
