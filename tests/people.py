@@ -210,6 +210,18 @@ class People:
             for name in self.runtime.study.instruments
         }
 
+    def tablet(self, participant_id: int, assessment_id: int, language: str = "en") -> Any:
+        """A clinic's tablet that berit has handed over to this participant; of berit's own session it has nothing."""
+        berit = self.staff_id("berit")
+        with self.runtime.writing.begin() as session:
+            token = sessions.start(
+                session, self.runtime.vault, kind="clinic", now=self.runtime.clock(), participant_id=participant_id,
+                assessment_id=assessment_id, handed_over_by_id=berit,
+            )  # fmt: skip
+        browser = self.make_browser(self.app, language)
+        browser.cookie(PATIENT_COOKIE, token)
+        return browser
+
     def patient(self, participant_id: int, language: str = "en") -> Any:
         """A browser in which this participant is signed in."""
         with self.runtime.writing.begin() as session:

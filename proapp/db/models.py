@@ -104,8 +104,9 @@ class AuthSession(Base):
     """A signed-in browser. The cookie holds an opaque token; the row holds only its hash.
 
     kind: patient | patient_pending (code given, no PIN yet) | patient_link (own link followed, no PIN yet) | device (a
-    phone that leads straight to the PIN) | clinic (a clinic's tablet, for one assessment and nothing else) | staff |
-    staff_pending (password given, TOTP not yet).
+    phone that leads straight to the PIN) | clinic (a clinic's tablet, for one assessment and nothing else) | own_phone
+    (a square on that tablet, to be followed once by the participant's own phone) | staff | staff_pending (password
+    given, TOTP not yet) | staff_suspended (this browser is handed over; the password resumes it).
     """
 
     __tablename__ = "auth_session"
@@ -114,7 +115,8 @@ class AuthSession(Base):
     kind: Mapped[str] = mapped_column(String(20))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"), index=True)
     participant_id: Mapped[int | None] = mapped_column(ForeignKey("participant.id"), index=True)
-    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))  # all that a clinic session opens
+    # All that a clinic session opens, where a square leads, what a suspended session of staff was handed over for.
+    assessment_id: Mapped[int | None] = mapped_column(ForeignKey("assessment.id"))
     handed_over_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
     device: Mapped[str] = mapped_column(String(80), default="")
     created_at: Mapped[datetime]

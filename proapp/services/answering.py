@@ -76,10 +76,12 @@ def open_sitting(
     participant_id: int,
     assessment_id: int,
     respondent: Respondent,
+    on_tablet: bool = False,
     now: datetime,
     actor: Actor,
 ) -> Sitting:
-    """Start the assessment, which pins protocol, packs and algorithms; one already started is given back as it is.
+    """Start the assessment, which pins protocol, packs and algorithms; one already started is given back as it is, on
+    whatever device that was. `on_tablet`: the clinic's.
 
     Raises NotFound, or Refused: not_open, closed, already_sent, answered_otherwise, declined, proxy_not_allowed.
     """
@@ -93,7 +95,7 @@ def open_sitting(
         raise Refused("proxy_not_allowed")
     values = {
         "assessment_id": assessment_id,
-        "mode": "proxy" if respondent == "proxy" else "self_remote",
+        "mode": "proxy" if respondent == "proxy" else "self_clinic" if on_tablet else "self_remote",
         "respondent": respondent,
         "protocol_version": sitting.study.number,
         "packs": {one.code: _pinned(one) for one in sitting.instruments},

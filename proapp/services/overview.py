@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Answer, AuditEvent, AuthSession
@@ -20,6 +20,7 @@ from proapp.instruments.scoring import Score, score
 from proapp.services import audit, follow_up, former_sites
 from proapp.services.cohort import Expected, Member
 from proapp.services.errors import NotFound
+from proapp.services.sessions import is_alive
 from proapp.study.model import Study
 from proapp.study.status import State
 from proapp.study.versions import numbered
@@ -82,13 +83,23 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Tablet:
+    """A clinic's tablet that is out with an assessment: since when, and who handed it over."""
+
+    since: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """Everything about one participant but answers, scores and contact data. `earlier` asks for the next page of
-    `changes` (None on the last); `last_seen_at` is the last use of a signed-in phone."""
+    `changes` (None on the last); `last_seen_at` is the last use of a signed-in phone; `tablets` are those that are out,
+    by the id of the assessment."""
 
     member: Member
     names: Mapping[int, str]
     last_seen_at: datetime | None
+    tablets: Mapping[int, Tablet]
     changes: tuple[Change, ...]
     earlier: int | None
 
@@ -127,6 +138,7 @@ def dossier(
     study: Study,
     sites: frozenset[str] | None,
     today: date,
+    now: datetime,
     study_id: str,
     before: int | None = None,
 ) -> Dossier:
@@ -139,8 +151,8 @@ def dossier(
     names = follow_up.staff_names(session)
     changes = _changes(session, member, names, before, study)
     earlier = changes[HISTORY_PAGE - 1].seq if len(changes) > HISTORY_PAGE else None
-    last_seen_at = None if member.periods is not None else _last_seen(session, member)
-    return Dossier(member, names, last_seen_at, tuple(changes[:HISTORY_PAGE]), earlier)
+    last_seen_at, tablets = (None, {}) if member.periods is not None else _devices(session, member, names, now)
+    return Dossier(member, names, last_seen_at, tablets, tuple(changes[:HISTORY_PAGE]), earlier)
 
 
 def scores(
@@ -199,12 +211,27 @@ def _count(cells: Iterable[Expected | None]) -> Count:
     return count
 
 
-def _last_seen(session: Session, member: Member) -> datetime | None:
-    """The last use of a phone, else the moment the PIN was chosen on one."""
-    query = select(func.max(AuthSession.last_seen_at)).where(
-        AuthSession.participant_id == member.id, AuthSession.kind.in_(("patient", "device"))
-    )
-    return session.scalar(query) or member.activated_at
+def _devices(
+    session: Session, member: Member, names: Mapping[int, str], now: datetime
+) -> tuple[datetime | None, dict[int, Tablet]]:
+    """The last use of a phone, else the moment the PIN was chosen on one; and the clinic's tablets that are out."""
+    query = select(
+        AuthSession.kind,
+        AuthSession.last_seen_at,
+        AuthSession.expires_at,
+        AuthSession.ended_at,
+        AuthSession.created_at,
+        AuthSession.assessment_id,
+        AuthSession.handed_over_by_id,
+    ).where(AuthSession.participant_id == member.id, AuthSession.kind.in_(("patient", "device", "clinic")))
+    rows = session.execute(query).all()
+    phones = [row.last_seen_at for row in rows if row.kind != "clinic"]
+    tablets = {
+        row.assessment_id: Tablet(row.created_at, names.get(row.handed_over_by_id, ""))
+        for row in rows
+        if row.kind == "clinic" and is_alive(row.kind, row.last_seen_at, row.expires_at, row.ended_at, now)
+    }
+    return max(phones, default=member.activated_at), tablets
 
 
 def _changes(

@@ -1,8 +1,9 @@
 """How a patient gets in: the personal code of the printed sheet, then a PIN that only the patient knows.
 
 The code activates once, within its days; afterwards it opens another phone only together with the PIN. An unused code
-lets its holder choose a PIN, also instead of a forgotten one, which is why issuing one is an act of the clinic's. The
-reply never tells an unknown code from a mistyped or a replaced one, and takes the same time for each.
+lets its holder choose a PIN, also instead of a forgotten one, which is why issuing one is an act of the clinic's. So
+may somebody without one whom staff have given the clinic's tablet, on the phone that goes on from it. The reply never
+tells an unknown code from a mistyped or a replaced one, and takes the same time for each.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import ActivationCode, AuthSession, Participant, ParticipantEvent, PatientPin
-from proapp.services import audit, sessions, throttle
+from proapp.services import audit, own_phone, sessions, throttle
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sessions import Patient
@@ -119,8 +120,16 @@ def known_device(session: Session, token: str, *, now: datetime) -> Patient | No
 
 
 def pin_task(session: Session, who: Patient) -> PinTask:
-    """Whether this person (code just given, or phone known) chooses a PIN or enters the one chosen before."""
+    """Whether this person (code just given, phone known, or come from the tablet) chooses a PIN or enters the one
+    chosen before."""
+    if who.comes_from_tablet:
+        return "enter" if _has_pin(session, who) else "choose"
     return "choose" if who.kind == "patient_pending" and _unused_code(session, who) is not None else "enter"
+
+
+def _has_pin(session: Session, who: Patient) -> bool:
+    chosen = select(PatientPin.participant_id).where(PatientPin.participant_id == who.participant_id)
+    return session.scalar(chosen) is not None
 
 
 def _unused_code(session: Session, who: Patient) -> ActivationCode | None:
@@ -144,6 +153,24 @@ def choose_pin(
     Raises Refused: pin_shape, pin_trivial, pin_differs, code_gone.
     """
     require_good_pin(pin, again)
+    # Two phones may choose at the same moment, one with the code and one that comes from the tablet.
+    session.execute(
+        select(Participant.id).where(Participant.id == who.participant_id).with_for_update(key_share=True)
+    ).one()
+    activated = _from_tablet(session, who, now) if who.comes_from_tablet else [_with_code(session, who, now)]
+    before = session.get(PatientPin, who.participant_id)
+    kept = before or PatientPin(participant_id=who.participant_id)
+    kept.pin_hash, kept.set_at = vault.slow_hash(digits(pin)), now
+    session.add(kept)
+    if before is not None:
+        sessions.end(session, now=now, reason="new_pin", participant_id=who.participant_id)
+    chosen: dict[str, object] = {"replaced": before is not None, "from_tablet": who.comes_from_tablet}
+    entries = (*activated, _entry(who, "patient.pin_chosen", "patient_pin", who.participant_id, chosen))
+    return _open(session, vault, who, *entries, device=device, has_device=has_device and before is None, now=now)
+
+
+def _with_code(session: Session, who: Patient, now: datetime) -> Entry:
+    """Use up the code that was presented; returns what there is to record."""
     code = _unused_code(session, who) if who.kind == "patient_pending" else None
     if code is None or now >= code.expires_at:
         raise Refused("code_gone")
@@ -156,17 +183,27 @@ def choose_pin(
     )
     if mine.rowcount == 0:  # type: ignore[attr-defined]  # the result of an UPDATE has a row count
         raise Refused("code_gone")
-    before = session.get(PatientPin, who.participant_id)
-    kept = before or PatientPin(participant_id=who.participant_id)
-    kept.pin_hash, kept.set_at = vault.slow_hash(digits(pin)), now
-    session.add(kept)
-    if before is not None:
-        sessions.end(session, now=now, reason="new_pin", participant_id=who.participant_id)
-    entries = (
-        _entry(who, "patient.activated", "activation_code", code.id, {"used_at": now}),
-        _entry(who, "patient.pin_chosen", "patient_pin", who.participant_id, {"replaced": before is not None}),
+    return _entry(who, "patient.activated", "activation_code", code.id, {"used_at": now})
+
+
+def _from_tablet(session: Session, who: Patient, now: datetime) -> list[Entry]:
+    """Who was handed the tablet needs no code, and chooses a first PIN only. A sheet that lies at home unused opens
+    another phone with that PIN from now on, and lets nobody choose one instead."""
+    if _has_pin(session, who):
+        raise Refused("code_gone")
+    printed = session.scalars(
+        update(ActivationCode)
+        .where(
+            ActivationCode.participant_id == who.participant_id,
+            ActivationCode.used_at.is_(None),
+            ActivationCode.revoked_at.is_(None),
+            ActivationCode.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(ActivationCode.id)
+        .execution_options(synchronize_session=False)
     )
-    return _open(session, vault, who, *entries, device=device, has_device=has_device and before is None, now=now)
+    return [_entry(who, "patient.activated", "activation_code", id_, {"used_at": now}) for id_ in printed]
 
 
 def enter_pin(
@@ -231,7 +268,10 @@ def _open(
     signed_in = _entry(
         who, "patient.signed_in", "auth_session", person, {"device": device, "new_device": not has_device}
     )
-    audit.record(session, *entries, signed_in, actor=_actor(person), now=now, participant_id=person)
+    arrived = []
+    if who.comes_from_tablet and who.assessment_id is not None:
+        arrived = own_phone.arrive(session, who, who.assessment_id, now=now)
+    audit.record(session, *entries, signed_in, *arrived, actor=_actor(person), now=now, participant_id=person)
     return Opened(token, known)
 
 

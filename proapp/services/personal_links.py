@@ -1,8 +1,9 @@
-"""The link in a message that is the participant's own: it says whose phone this may be, and the PIN still decides.
+"""The link that is the participant's own, in a message or as a square on the clinic's tablet (services/own_phone.py):
+it says whose phone this may be, and the PIN still decides.
 
-It leads past the printed code to the PIN, and after the PIN to the one assessment the message is about. It may be
+It leads past the printed code to the PIN, and after the PIN to the one assessment it is about. One in a message may be
 followed any number of times, and dies with what it is about (sent in, declined, closed, stopped, or cancelled), and
-when the contact details are changed.
+when the contact details are changed. A square is followed once, within a quarter of an hour.
 Whoever finds it learns nothing: a link that is unknown, dead or somebody else's gets one and the same answer.
 """
 
@@ -10,12 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Contact, Message, PatientPin
-from proapp.services import audit, cohort, sessions, throttle
+from proapp.services import audit, cohort, own_phone, sessions, throttle
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import Refused
 from proapp.services.vault import ALPHABET, LINK_LENGTH, Vault, token_hash
@@ -33,12 +35,13 @@ _GONE_OUT = (
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a link leads."""
+    """Where a link leads: that of a message, or of a square (`offer_id`)."""
 
-    message_id: int
+    message_id: int | None
     participant_id: int
     assessment_id: int
     site_code: str
+    offer_id: int | None = None
 
 
 def find(session: Session, vault: Vault, *, study: Study, typed: str, address: str | None, now: datetime) -> Link:
@@ -64,7 +67,26 @@ def _has_shape(token: str) -> bool:
 
 
 def _alive(session: Session, *, study: Study, token: str, now: datetime) -> Link | None:
-    row = session.execute(
+    row = _of_a_message(session, token)
+    offer = own_phone.find(session, token, now=now) if row is None else None
+    about = row or offer
+    if about is None or about.assessment_id is None:
+        return None
+    members = cohort.load(
+        session, study=study, sites=None, today=now.date(), participant_id=about.participant_id
+    ).members
+    for member in members:
+        zone = study.zone(member.site_code)
+        for one in member.assessments:
+            if one.id == about.assessment_id and accepts_answers(
+                one.facts, member.facts, now=now, study=study, zone=zone
+            ):
+                return Link(row.id if row else None, member.id, one.id, member.site_code, offer.id if offer else None)
+    return None
+
+
+def _of_a_message(session: Session, token: str) -> Any:
+    return session.execute(
         select(Message.id, Message.participant_id, Message.assessment_id)
         .join(PatientPin, PatientPin.participant_id == Message.participant_id)  # without one, only the code leads on
         .join(Contact, Contact.participant_id == Message.participant_id)
@@ -74,25 +96,26 @@ def _alive(session: Session, *, study: Study, token: str, now: datetime) -> Link
             Contact.updated_at <= Message.queued_at,  # it may have gone to a number that was somebody else's
         )
     ).first()
-    if row is None or row.assessment_id is None:
-        return None
-    members = cohort.load(session, study=study, sites=None, today=now.date(), participant_id=row.participant_id).members
-    for member in members:
-        zone = study.zone(member.site_code)
-        for one in member.assessments:
-            if one.id == row.assessment_id and accepts_answers(
-                one.facts, member.facts, now=now, study=study, zone=zone
-            ):
-                return Link(row.id, member.id, one.id, member.site_code)
-    return None
 
 
 def stand_at_the_pin(session: Session, vault: Vault, link: Link, *, device: str, now: datetime) -> str:
-    """The token of a session that leads to the PIN, and cannot choose one: a link is not the code on paper."""
+    """The token of a session that leads to the PIN. It cannot choose one: a link is not the code on paper; only who
+    comes from the tablet and has none may (services/patient_access.py). A square is used up, or Refused raised:
+    link_dead."""
+    details: dict[str, Any] = {"device": device, "message": link.message_id}
+    carried = None
+    if link.offer_id is not None:
+        own_phone.use_up(session, link.offer_id, now=now)
+        carried, details = link.assessment_id, {"device": device, "assessment": link.assessment_id}
     token = sessions.start(
-        session, vault, kind="patient_link", now=now, participant_id=link.participant_id, device=device
+        session,
+        vault,
+        kind="patient_link",
+        now=now,
+        participant_id=link.participant_id,
+        assessment_id=carried,
+        device=device,
     )
-    details = {"device": device, "message": link.message_id}
     entry = Entry("patient.link_followed", "auth_session", link.participant_id, details, site_code=link.site_code)
     actor = Actor("patient", link.participant_id, "patient")
     audit.record(session, entry, actor=actor, now=now, participant_id=link.participant_id)

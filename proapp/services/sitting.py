@@ -19,7 +19,8 @@ from proapp.services.errors import NotFound
 from proapp.study.model import Study, TimePoint
 from proapp.study.status import AssessmentFacts, ParticipantFacts, State, accepts_answers, state
 
-OWN_MODES = frozenset({"self_remote", "proxy"})  # what a patient's phone can make; the others are entered by staff
+# What a patient makes, on a phone or on the clinic's tablet; the others are entered by staff.
+OWN_MODES = frozenset({"self_remote", "self_clinic", "proxy"})
 
 
 class Step(NamedTuple):
@@ -81,7 +82,7 @@ def route(instruments: tuple[Instrument, ...]) -> Route:
 
 @dataclass(frozen=True)
 class Sitting:
-    """A patient's assessment at the moment `now`. `own` is the set made on a phone, None until it is started."""
+    """A patient's assessment at the moment `now`. `own` is the set that the patient makes, None until it is started."""
 
     assessment_id: int
     participant_id: int

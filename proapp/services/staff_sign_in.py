@@ -79,6 +79,30 @@ def give_one_time_code(
     return Step(_sign_in(session, vault, who, device, now)) if right else Step()
 
 
+def resume(session: Session, vault: Vault, *, who: Staff, password: str, address: str | None, now: datetime) -> Step:
+    """The browser that `who` has handed over is back: the password alone opens it again, under the same limits as a
+    sign-in. The second factor was given in it today, and it is the same browser."""
+    subject, origin = sign_in_subject(vault, who.email), throttle.address_key(vault, address)
+    verdict = throttle.check(session, kind="staff_password", subject=subject, address=origin, now=now)
+    if not verdict.allowed:
+        return Step(retry_at=verdict.retry_at)
+    right = vault.matches(_user(session, who.user_id).password_hash, normal_password(password))
+    throttle.note(session, kind="staff_password", subject=subject, address=origin, succeeded=right, now=now)
+    if not right:
+        return Step()
+    token = sessions.resume(session, vault, who.session_id, now=now)
+    entry = Entry("session.resumed", "auth_session", who.session_id, {})
+    audit.record(session, entry, actor=_actor(who), now=now)
+    return Step(token)
+
+
+def give_up(session: Session, *, who: Staff, now: datetime) -> None:
+    """Somebody else signs in where `who` had handed over: the suspended session is not waited for any longer."""
+    sessions.end(session, now=now, reason="signed_in_anew", session_id=who.session_id)
+    entry = Entry("session.ended", "auth_session", who.session_id, {"reason": "signed_in_anew"})
+    audit.record(session, entry, actor=_actor(who), now=now)
+
+
 def sign_out(session: Session, *, who: Staff, now: datetime) -> None:
     sessions.end(session, now=now, reason="signed_out", session_id=who.session_id)
     entry = Entry("session.ended", "auth_session", who.session_id, {"reason": "signed_out"})

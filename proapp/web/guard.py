@@ -1,8 +1,10 @@
 """Who may open what: every route declares its audience, and a route that declares none is never served.
 
-Audiences: `anyone`; `patient` (code and PIN given); `patient_pending` (code given, PIN not yet); `staff_pending`
-(password given, second factor not yet); `gateway` (a machine with the name and password of the settings); or staff
-roles by name. Site scope is not decided here but in the query layer.
+Audiences: `anyone`; `anyone_but_clinic` (not from a clinic's tablet that is out with one assessment); `patient` (code
+and PIN given); `clinic` (the participant in front of such a tablet), also together with `patient`; `patient_pending`
+(code given, PIN not yet); `staff_pending` (password given, second factor not yet); `staff_suspended` (has handed this
+browser over); `gateway` (a machine with the name and password of the settings); or staff roles by name. Site scope is
+not decided here but in the query layer; that a tablet opens its one assessment and no other is.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 
-from proapp.services import gateway_access, sessions
+from proapp.services import clinic, gateway_access, sessions
 from proapp.services.audit import Actor
 from proapp.services.errors import Refused
 from proapp.services.sessions import Patient, Staff
 from proapp.web.transactions import READS, connection, database, keep, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
-PLAIN = frozenset({"anyone", "patient", "patient_pending", "staff_pending", "gateway"})
+PATIENTS = frozenset({"patient", "patient_pending", "clinic"})
+PLAIN = frozenset({"anyone", "anyone_but_clinic", "staff_pending", "staff_suspended", "gateway"}) | PATIENTS
+QUESTIONNAIRE = frozenset({"patient", "clinic"})  # the one pair: on the own phone, or on the clinic's tablet
 PATIENT_COOKIE = "__Host-proapp-patient"
 STAFF_COOKIE = "__Host-proapp-staff"
 View = TypeVar("View", bound=Callable[..., Any])
@@ -31,9 +35,10 @@ class UndeclaredRoute(Exception):
 
 
 def audience(*names: str) -> Callable[[View], View]:
-    """Declare who may open a view: one plain audience, or any number of staff roles."""
+    """Declare who may open a view: one plain audience, patients on phone and tablet, or any number of staff roles."""
     allowed = frozenset(names)
-    if not (allowed <= ROLES or (len(allowed) == 1 and allowed <= PLAIN)) or not allowed:
+    plain = (len(allowed) == 1 and allowed <= PLAIN) or allowed == QUESTIONNAIRE
+    if not (allowed <= ROLES or plain) or not allowed:
         raise UndeclaredRoute(f"not an audience: {sorted(allowed)}")
 
     def declare(view: View) -> View:
@@ -62,7 +67,9 @@ def _guard() -> Response | None:
     allowed: frozenset[str] = view.audience
     if allowed == {"anyone"}:
         return None
-    if allowed <= {"patient", "patient_pending"}:
+    if allowed == {"anyone_but_clinic"}:
+        return _guard_tablet()
+    if allowed <= PATIENTS:
         return _guard_patient(allowed)
     return _guard_gateway() if allowed == {"gateway"} else _guard_staff(allowed)
 
@@ -70,20 +77,40 @@ def _guard() -> Response | None:
 def _guard_patient(allowed: frozenset[str]) -> Response | None:
     who = find_patient()
     if who is None:
-        return _away("patient.code")
+        return _away("patient.tablet" if was_tablet() else "patient.code")
     if who.kind not in allowed:
+        if who.is_on_tablet:
+            return _away("patient.start", assessment_id=who.assessment_id)
         return _away("patient.home" if who.kind == "patient" else "patient.pin")
+    asked_for = (request.view_args or {}).get("assessment_id")
+    if who.is_on_tablet and asked_for not in (None, who.assessment_id):
+        abort(404)  # the participant's own, and not what was handed over
     _touch(who)
     return None
+
+
+def _guard_tablet() -> Response | None:
+    """Whoever holds a tablet that is out signs in nowhere on it, and one whose time is over waits for staff."""
+    who = find_patient()
+    if who is not None and who.is_on_tablet:
+        return _away("patient.start", assessment_id=who.assessment_id)
+    return _away("patient.tablet") if who is None and was_tablet() else None
+
+
+def was_tablet() -> bool:
+    """Whether this browser holds the cookie of a tablet's session that is over."""
+    token = request.cookies.get(PATIENT_COOKIE, "")
+    return bool(token) and find_patient() is None and clinic.how_it_ended(connection(), token) is not None
 
 
 def _guard_staff(allowed: frozenset[str]) -> Response | None:
     who = find_staff()
     if who is None:
         return _away("staff.sign_in")
-    if who.kind == "staff_pending":
-        return None if allowed == {"staff_pending"} else _away("staff.second_factor")
-    if allowed == {"staff_pending"}:
+    if who.kind != "staff":
+        step = {"staff_pending": "staff.second_factor", "staff_suspended": "staff.resume"}[who.kind]
+        return None if allowed == {who.kind} else _away(step)
+    if allowed <= PLAIN:
         return _away("staff.start")
     if who.role not in allowed:
         abort(403)
@@ -119,9 +146,9 @@ def _not_the_gateway(retry_at: Any) -> Response:
     return Response("Too many tries with a wrong password.\n", 429, headers, mimetype="text/plain")
 
 
-def _away(endpoint: str) -> Response:
+def _away(endpoint: str, **values: Any) -> Response:
     """To the page where the missing step is taken; 303 so that a POST is not repeated there."""
-    response = redirect(url_for(endpoint), code=303)
+    response = redirect(url_for(endpoint, **values), code=303)
     assert isinstance(response, Response)
     return response
 
@@ -187,5 +214,11 @@ def set_session_cookie(response: Response, name: str, token: str) -> Response:
 
 def clear_session_cookie(response: Response, name: str) -> Response:
     response.delete_cookie(name, secure=True, httponly=True, samesite="Lax", path="/")
+    return leave_nothing(response)
+
+
+def leave_nothing(response: Response) -> Response:
+    """Whatever pages have left in the browser goes, and what the Back button would still show. Not the cookies: those
+    of other programs of the hospital's domain would go with ours."""
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

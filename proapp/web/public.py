@@ -14,7 +14,7 @@ from proapp.services import health as checking
 from proapp.services.health import Health
 from proapp.services.sessions import AT_THE_PIN
 from proapp.version import __version__
-from proapp.web.guard import audience, find_patient
+from proapp.web.guard import audience, find_patient, was_tablet
 from proapp.web.i18n import LANGUAGES, choose
 from proapp.web.patient.devices import known_device
 from proapp.web.transactions import database, now, runtime
@@ -30,6 +30,8 @@ def start() -> Any:
     who = find_patient()
     if who is not None and who.kind == "patient":
         return redirect(url_for("patient.home"), code=303)
+    if (who is not None and who.is_on_tablet) or was_tablet():
+        return redirect(url_for("patient.tablet"), code=303)
     if (who is not None and who.kind in AT_THE_PIN) or known_device() is not None:
         return redirect(url_for("patient.pin"), code=303)
     return redirect(url_for("patient.code"), code=303)

@@ -192,6 +192,29 @@ def test_no_patient_page_has_text_that_cannot_be_translated(pseudo, runtime):
     assert hard_coded(pages, data_words(runtime)) == set()
 
 
+def test_no_page_of_a_clinics_tablet_has_text_that_cannot_be_translated(pseudo, runtime):
+    if runtime.engine.dialect.name != "sqlite":
+        pytest.skip("words do not depend on the database")
+    person = next(iter(ids(runtime, "UME-003")))
+    assessment = pseudo.assessment_id(person, "m03")
+    tablet, own = pseudo.tablet(person, assessment), f"/assessment/{assessment}"
+    pages = [*crawl(tablet, own), *crawl(tablet, f"{own}/own-phone", most=1), *crawl(tablet, f"{own}/review", most=1)]
+    assert f"{own}/c30/3" in {path for path, _ in pages}
+    tablet.post(f"{own}/own-phone")
+    pages.append(("square", tablet.text))
+    runtime.clock.forward(hours=2)
+    pages += crawl(tablet, "/tablet")
+    pages += crawl(handed_over(pseudo, assessment), "/staff/resume")
+    assert hard_coded(pages, data_words(runtime)) == set()
+
+
+def handed_over(pseudo, assessment):
+    berit = pseudo.staff("berit")
+    berit.get(f"/staff/assessments/{assessment}/hand-over")
+    berit.post(f"/staff/assessments/{assessment}/hand-over")
+    return berit
+
+
 def test_no_error_page_has_text_that_cannot_be_translated(pseudo, runtime):
     if runtime.engine.dialect.name != "sqlite":
         pytest.skip("words do not depend on the database")

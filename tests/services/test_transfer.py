@@ -136,7 +136,7 @@ def test_somebody_elses_participant_is_as_absent_as_ever(session, study, move, h
     ]
     assert former_sites.load(session, study=study, sites=GOT, today=TODAY).members == ()
     with pytest.raises(NotFound):
-        overview.dossier(session, study=study, sites=GOT, today=TODAY, study_id="UME-001")
+        overview.dossier(session, study=study, sites=GOT, today=TODAY, now=NOW, study_id="UME-001")
 
 
 def test_the_history_of_a_former_site_ends_with_its_time(session, study, anna, nurse, move):
@@ -146,9 +146,9 @@ def test_the_history_of_a_former_site_ends_with_its_time(session, study, anna, n
     contact_log.log(session, sites=UME, now=first, **log)
     contact_log.log(session, sites=UME, now=first + timedelta(minutes=2), **log)
     move()
-    told = overview.dossier(session, study=study, sites=UME, today=TODAY, study_id="UME-001").changes
+    told = overview.dossier(session, study=study, sites=UME, today=TODAY, now=NOW, study_id="UME-001").changes
     assert [(one.action, one.at) for one in told] == [("contact.logged", first)]
-    everything = overview.dossier(session, study=study, sites=LUN, today=TODAY, study_id="UME-001").changes
+    everything = overview.dossier(session, study=study, sites=LUN, today=TODAY, now=NOW, study_id="UME-001").changes
     assert len(everything) == 5
 
 

@@ -14,9 +14,13 @@ CLINICAL = frozenset({"nurse", "investigator", "coordinator"})  # may write abou
 READERS = CLINICAL | {"monitor", "statistician"}
 ADMINISTRATOR = frozenset({"administrator"})
 ANYONE = frozenset({"anyone"})
+NOT_ON_TABLET = frozenset({"anyone_but_clinic"})
 PATIENT = frozenset({"patient"})
+TABLET = frozenset({"clinic"})
+QUESTIONNAIRE = PATIENT | TABLET
 GATEWAY = frozenset({"gateway"})
 PENDING = frozenset({"staff_pending"})
+SUSPENDED = frozenset({"staff_suspended"})
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,13 @@ ROUTES = {
     "patient.offline": Route(ANYONE, "/offline/sv"),
     "patient.service_worker": Route(ANYONE, "/sw.js"),
     # patients
-    "patient.code": Route(ANYONE, "/a"),
-    "patient.present_code": Route(ANYONE, "/a", "POST"),
-    "patient.pin": Route(ANYONE, "/pin"),
-    "patient.give_pin": Route(ANYONE, "/pin", "POST"),
-    "patient.forget": Route(ANYONE, "/forget", "POST"),
-    "patient.link": Route(ANYONE, "/l"),
-    "patient.follow_link": Route(ANYONE, "/l", "POST"),
+    "patient.code": Route(NOT_ON_TABLET, "/a"),
+    "patient.present_code": Route(NOT_ON_TABLET, "/a", "POST"),
+    "patient.pin": Route(NOT_ON_TABLET, "/pin"),
+    "patient.give_pin": Route(NOT_ON_TABLET, "/pin", "POST"),
+    "patient.forget": Route(NOT_ON_TABLET, "/forget", "POST"),
+    "patient.link": Route(NOT_ON_TABLET, "/l"),
+    "patient.follow_link": Route(NOT_ON_TABLET, "/l", "POST"),
     "patient.welcome_mobile": Route(PATIENT, "/welcome/mobile"),
     "patient.give_mobile": Route(PATIENT, "/welcome/mobile", "POST"),
     "patient.welcome_email": Route(PATIENT, "/welcome/email"),
@@ -64,15 +68,15 @@ ROUTES = {
     "patient.offered": Route(PATIENT, "/installing", "POST"),
     "patient.look": Route(ANYONE, "/look"),
     "patient.choose_look": Route(ANYONE, "/look", "POST"),
-    "patient.start": Route(PATIENT, "/assessment/{assessment}"),
-    "patient.begin": Route(PATIENT, "/assessment/{assessment}", "POST"),
-    "patient.question": Route(PATIENT, "/assessment/{assessment}/c30/1"),
-    "patient.answer": Route(PATIENT, "/assessment/{assessment}/c30/1", "POST"),
+    "patient.start": Route(QUESTIONNAIRE, "/assessment/{assessment}"),
+    "patient.begin": Route(QUESTIONNAIRE, "/assessment/{assessment}", "POST"),
+    "patient.question": Route(QUESTIONNAIRE, "/assessment/{assessment}/c30/1"),
+    "patient.answer": Route(QUESTIONNAIRE, "/assessment/{assessment}/c30/1", "POST"),
     "patient.copy": Route(PATIENT, "/assessment/{assessment}/copy"),
     "patient.kept": Route(PATIENT, "/assessment/{assessment}/kept", "POST"),
-    "patient.review": Route(PATIENT, "/assessment/{assessment}/review"),
-    "patient.send": Route(PATIENT, "/assessment/{assessment}/review", "POST"),
-    "patient.sent": Route(PATIENT, "/assessment/{assessment}/sent"),
+    "patient.review": Route(QUESTIONNAIRE, "/assessment/{assessment}/review"),
+    "patient.send": Route(QUESTIONNAIRE, "/assessment/{assessment}/review", "POST"),
+    "patient.sent": Route(QUESTIONNAIRE, "/assessment/{assessment}/sent"),
     "patient.decline": Route(PATIENT, "/assessment/{assessment}/decline"),
     "patient.decline_now": Route(PATIENT, "/assessment/{assessment}/decline", "POST"),
     "patient.undo_decline": Route(PATIENT, "/assessment/{assessment}/undo-decline", "POST"),
@@ -81,6 +85,11 @@ ROUTES = {
     "patient.no_more": Route(PATIENT, "/no-more"),
     "patient.stop_questionnaires": Route(PATIENT, "/no-more", "POST"),
     "patient.sign_out": Route(PATIENT, "/sign-out", "POST"),
+    # a clinic's tablet
+    "patient.tablet": Route(ANYONE, "/tablet"),
+    "patient.awake": Route(TABLET, "/tablet/awake"),
+    "patient.own_phone_page": Route(TABLET, "/assessment/{assessment}/own-phone"),
+    "patient.show_square": Route(TABLET, "/assessment/{assessment}/own-phone", "POST"),
     # gateways
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
     "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
@@ -90,6 +99,8 @@ ROUTES = {
     "staff.set_up": Route(ANYONE, "/staff/set-up", "GET POST"),
     "staff.set_up_password": Route(PENDING, "/staff/set-up/password", "GET POST"),
     "staff.set_up_app": Route(PENDING, "/staff/set-up/app", "GET POST"),
+    # staff, whose browser is handed over
+    "staff.resume": Route(SUSPENDED, "/staff/resume", "GET POST"),
     # staff, everybody
     "staff.start": Route(STAFF, "/staff/"),
     "staff.sign_out": Route(STAFF, "/staff/sign-out", "POST"),
@@ -127,6 +138,8 @@ ROUTES = {
     "staff.extend": Route(CLINICAL, "/staff/assessments/{assessment}/extend", "GET POST"),
     "staff.end_extension": Route(CLINICAL, "/staff/assessments/{assessment}/end-extension", "GET POST"),
     "staff.take_back": Route(CLINICAL, "/staff/assessments/{assessment}/take-back", "GET POST"),
+    "staff.hand_over": Route(CLINICAL, "/staff/assessments/{assessment}/hand-over", "GET POST"),
+    "staff.end_tablet": Route(CLINICAL, "/staff/assessments/{assessment}/hand-over/end", "POST"),
     # changes that two people make
     "staff.proposals": Route(CLINICAL, "/staff/proposals"),
     "staff.proposal": Route(CLINICAL, "/staff/proposals/{proposal}", "GET POST"),

@@ -93,6 +93,8 @@ def test_each_person_opens_what_is_theirs_and_nothing_else(watched_app, world, w
 
 
 def expected(who: str, allowed: frozenset[str]) -> str:
+    if allowed == {"anyone_but_clinic"}:
+        return "led away" if who == "clinic" else "opened"
     if "anyone" in allowed or who in allowed:
         return "opened"
     if (who in ROLES and allowed <= STAFF) or allowed == GATEWAY:
@@ -116,7 +118,18 @@ def test_a_view_without_an_audience_keeps_the_app_from_starting(app):
         require_audiences(app)
 
 
-@pytest.mark.parametrize("names", [(), ("everybody",), ("nurse", "owner"), ("anyone", "nurse"), ("patient", "anyone")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (),
+        ("everybody",),
+        ("nurse", "owner"),
+        ("anyone", "nurse"),
+        ("patient", "anyone"),
+        ("clinic", "nurse"),
+        ("clinic", "patient_pending"),
+    ],
+)
 def test_an_audience_that_is_none_is_refused_where_it_is_declared(app, names):
     with pytest.raises(UndeclaredRoute):
         audience(*names)
@@ -166,8 +179,12 @@ def test_another_sites_participant_is_as_absent_as_none(world, engine):
 
 def outsider(world: World, allowed: frozenset[str]) -> Any:
     """Somebody of Lund who may open such a page, for participants of Lund."""
-    assert allowed == {"patient"} or "nurse" in allowed, "an outsider is missing for this kind of page"
-    return world.people.patient(world.lisa.participant_id) if allowed == {"patient"} else world.people.staff("charlie")
+    if "patient" in allowed:
+        return world.people.patient(world.lisa.participant_id)
+    if "clinic" in allowed:
+        return world.people.tablet(world.lisa.participant_id, world.lisa.assessment)
+    assert "nurse" in allowed, "an outsider is missing for this kind of page"
+    return world.people.staff("charlie")
 
 
 def ignoring_what_was_asked(page: Any, path: str) -> list[str]:

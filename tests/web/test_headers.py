@@ -55,7 +55,7 @@ def check_cookie(cookie: str) -> None:
     assert not any(part.startswith("Domain") for part in parts)
 
 
-@pytest.mark.parametrize("who", ["anyone", "patient", "staff_pending", *ROLES])
+@pytest.mark.parametrize("who", ["anyone", "patient", "clinic", "staff_pending", "staff_suspended", *ROLES])
 def test_every_answer_of_every_page_carries_them(world, who):
     browser, statuses = world.browser(who), set()
     for name, route in ROUTES.items():
@@ -109,7 +109,7 @@ def test_an_old_address_of_a_file_is_not_kept_and_the_right_one_is_kept_for_good
 
 
 def test_no_page_holds_inline_script_or_style_or_a_foreign_address(world):
-    for who in ("anyone", "patient", *ROLES):
+    for who in ("anyone", "patient", "clinic", "staff_suspended", *ROLES):
         browser = world.browser(who)
         for name, route in ROUTES.items():
             if "GET" not in route.methods or not (route.audience & {who, "anyone"}):

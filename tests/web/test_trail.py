@@ -73,6 +73,7 @@ def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_ro
     _an_afternoon_of_the_patient(send, people)
     _a_newcomer_signs_in(send, people)
     _what_people_do_with_messages(send, people)
+    _a_tablet_changes_hands(send, people)
     _two_coordinators_amend_the_study(send, people, len(people.runtime.study.timepoints))
 
     of_participants = {name for name, route in ROUTES.items() if "POST" in route.methods and (route.audience == CLINICAL or name.startswith("patient."))}  # fmt: skip
@@ -251,6 +252,20 @@ def _a_newcomer_signs_in(send: Any, people: Any) -> None:
     phone.get("/home")
     assert send(phone, "/forget") == {}
     assert send(phone, "/l", {"link": "A" * 26}) == {}
+
+
+def _a_tablet_changes_hands(send: Any, people: Any) -> None:
+    """Sessions alone are begun and ended; the answers in between are those of any phone."""
+    person = people.participant("UME-006", randomized_on=date(2026, 8, 23), activated=False)
+    berit, assessment = people.staff("berit"), people.assessment_id(person, "m03")
+    tablet, own = berit, f"/assessment/{assessment}"
+    berit.get("/staff/work")
+    assert send(berit, f"/staff/assessments/{assessment}/hand-over") == {}
+    tablet.get(own)
+    assert send(tablet, own, {"who": "self"}) == {"response_set": 1}
+    assert send(tablet, f"{own}/c30/1", {"answer": "2"}) == {"answer": 1}
+    assert send(tablet, f"{own}/own-phone") == {}
+    assert send(people.staff("ivar"), f"/staff/assessments/{assessment}/hand-over/end") == {}
 
 
 def _what_people_do_with_messages(send: Any, people: Any) -> None:

@@ -25,7 +25,7 @@ ROLES = {
     "statistician": "stina",
     "administrator": "ada",
 }
-EVERYBODY = ("anyone", "patient", "staff_pending", *ROLES)
+EVERYBODY = ("anyone", "patient", "clinic", "staff_pending", "staff_suspended", *ROLES)
 
 
 @dataclass
@@ -58,19 +58,22 @@ class World:
     lisa: Place
 
     def browser(self, who: str) -> Any:
-        """A fresh browser of somebody who is `who`: anyone, patient (anna), staff_pending or a role."""
-        if who == "anyone":
+        """A fresh browser of somebody who is `who`: anyone, patient (anna), clinic (anna at the tablet), staff_pending,
+        staff_suspended (berit, who has handed it over) or a role."""
+        if who in ("anyone", "anyone_but_clinic"):
             return self.people.make_browser(self.people.app)
         if who == "patient":
             return self.people.patient(self.anna.participant_id)
-        if who == "staff_pending":
-            return self._pending()
+        if who == "clinic":
+            return self.people.tablet(self.anna.participant_id, self.anna.assessment)
+        if who in ("staff_pending", "staff_suspended"):
+            return self._half(who)
         return self.people.staff(ROLES[who])
 
-    def _pending(self) -> Any:
+    def _half(self, kind: Any) -> Any:
         runtime, user_id = self.people.runtime, self.people.staff_id("berit")
         with runtime.writing.begin() as session:
-            token = sessions.start(session, runtime.vault, kind="staff_pending", now=runtime.clock(), user_id=user_id)
+            token = sessions.start(session, runtime.vault, kind=kind, now=runtime.clock(), user_id=user_id)
         browser = self.people.make_browser(self.people.app)
         browser.cookie(STAFF_COOKIE, token)
         return browser

@@ -18,5 +18,6 @@ from proapp.web.patient import (  # noqa: E402, F401  the views register themsel
     phone,
     questionnaire,
     sign_in,
+    tablet,
     welcome,
 )

@@ -47,26 +47,34 @@ def ready(state: BlueprintSetupState) -> None:
         language_names=NAMES,
         blank_question=BLANK,
         idle_seconds=int(LIMITS["patient"].idle.total_seconds()),
+        tablet_seconds=int(LIMITS["clinic"].idle.total_seconds()),
     )
 
 
 def frame(who: Patient | None) -> Frame:
     made: dict[tuple[object, ...], Frame] = current_app.extensions["proapp.frames"]
-    signed_in = who is not None and who.kind == "patient"
+    signed_in, tablet = who is not None and who.kind == "patient", _tablet(who)
     study = runtime().study
     site_code = who.site_code if who else None
-    key = (language(), look(), site_code, signed_in, request.script_root, study.content_hash)
+    key = (language(), look(), site_code, signed_in, tablet, request.script_root, study.content_hash)
     if key not in made:
         site = study.site(who.site_code) if who else None
-        page = render_template("patient/_frame.html", site=site, signed_in=signed_in, cut=CUT)
+        page = render_template("patient/_frame.html", site=site, signed_in=signed_in, tablet=tablet, cut=CUT)
         pieces = (Markup(piece.strip("\n")) for piece in page.split(CUT))  # noqa: S704  our own template
         made[key] = Frame(*pieces, signed_in=signed_in)
     return made[key]
 
 
+def _tablet(who: Patient | None) -> str:
+    """in_use or over, on a clinic's tablet; else empty."""
+    if who is not None and who.is_on_tablet:
+        return "in_use"
+    return "over" if request.endpoint == "patient.tablet" else ""
+
+
 def question_page(page: Question, *, action: str, back: str, who: Patient) -> str:
-    """The page of one item. Only what is addressed to this person is put in anew."""
-    if page.prompt or page.problem or get_flashed_messages():
+    """The page of one item. Only what is addressed to this person is put in anew; a tablet's page is made each time."""
+    if page.prompt or page.problem or who.is_on_tablet or get_flashed_messages():
         return render_template("patient/question.html", page=page, back=back, action=action)
     made = current_app.extensions["proapp.questions"]
     token = generate_csrf()

@@ -14,6 +14,7 @@ from flask_babel import ngettext
 from proapp.services import cohort, durations, patient_wishes, versions
 from proapp.services.answering import Receipt
 from proapp.services.cohort import Expected, Member
+from proapp.services.sitting import OWN_MODES
 from proapp.study.model import TimePoint
 from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
 from proapp.web import context
@@ -235,7 +236,7 @@ def _timepoint(one: Expected) -> TimePoint:
 
 
 def _own_set(one: Expected) -> Any:
-    return next((s for s in one.sets if s.submitted_at is not None and s.mode in {"self_remote", "proxy"}), None)
+    return next((s for s in one.sets if s.submitted_at is not None and s.mode in OWN_MODES), None)
 
 
 def _sent(one: Expected) -> Sent:

@@ -1,5 +1,6 @@
-"""The address in a message, <base>/l#TOKEN. What stands behind the # never reaches a server, its log or a robot that
-looks ahead; a script moves it into a form, and only the press of a button sends it."""
+"""The address in a message, or in the square on the clinic's tablet: <base>/l#TOKEN. What stands behind the # never
+reaches a server, its log or a robot that looks ahead; a script moves it into a form, and only the press of a button
+sends it."""
 
 from __future__ import annotations
 
@@ -8,9 +9,10 @@ from typing import Any
 from flask import Response, flash, make_response, redirect, render_template, request, session, url_for
 from flask_babel import gettext as _
 
-from proapp.services import personal_links
+from proapp.services import own_phone, personal_links
 from proapp.services.errors import Refused
 from proapp.services.personal_links import Link
+from proapp.services.sessions import Patient
 from proapp.web.guard import PATIENT_COOKIE, audience, find_patient, set_session_cookie
 from proapp.web.patient import blueprint
 from proapp.web.patient.devices import device_label, known_device
@@ -19,7 +21,7 @@ from proapp.web.transactions import database, keep, now, runtime
 
 
 @blueprint.get("/l")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def link() -> Any:
     """The page is the same for every link, and for none: it knows nothing of the token."""
     find_patient()
@@ -27,7 +29,7 @@ def link() -> Any:
 
 
 @blueprint.post("/l")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def follow_link() -> Any:
     """To the assessment, by way of the PIN. Where the link leads nowhere, to the front door, whatever the reason."""
     try:
@@ -43,18 +45,28 @@ def follow_link() -> Any:
         keep()
         return _refused(refusal)
     who = find_patient()
-    if who is not None and who.kind == "patient":
-        if who.participant_id != found.participant_id:
-            return _leads_nowhere()  # one browser is one person at a time
-        return _to("patient.start", assessment_id=found.assessment_id)
-    return _to_the_pin(found)
+    try:
+        return _go_on(found, who) if who is not None and who.kind == "patient" else _to_the_pin(found)
+    except Refused as refusal:
+        keep()
+        return _refused(refusal)
+
+
+def _go_on(found: Link, who: Patient) -> Response:
+    """Somebody is signed in on this phone already."""
+    if who.participant_id != found.participant_id:
+        return _leads_nowhere()  # one browser is one person at a time
+    if found.offer_id is not None:
+        own_phone.go_on_here(database(), who, found.offer_id, found.assessment_id, now=now())
+    return _to("patient.start", assessment_id=found.assessment_id)
 
 
 def _to_the_pin(found: Link) -> Response:
     session[NAMED_BY_LINK] = (found.participant_id, found.assessment_id)
     phone = known_device()
     who = find_patient()
-    if who is None and phone is not None and phone.participant_id == found.participant_id:
+    is_known = who is None and phone is not None and phone.participant_id == found.participant_id
+    if is_known and found.offer_id is None:
         return _to("patient.pin")  # this phone leads there by itself
     token = personal_links.stand_at_the_pin(database(), runtime().vault, found, device=device_label(), now=now())
     return set_session_cookie(_to("patient.pin"), PATIENT_COOKIE, token)

@@ -126,12 +126,14 @@ def _back_words(sitting: Sitting, step: Step, back_to_review: bool) -> str:
     return _("Back") if sitting.before(step) else _("To the first page")
 
 
-def back_of(sitting: Sitting, step: Step, back_to_review: bool) -> str:
-    """The address behind the way back."""
+def back_of(sitting: Sitting, step: Step, back_to_review: bool, *, on_tablet: bool = False) -> str:
+    """The address behind the way back; empty where there is none."""
     if back_to_review:
         return url_for("patient.review", assessment_id=sitting.assessment_id)
     before = sitting.before(step)
-    return address_of(sitting, before) if before else url_for("patient.home")
+    if before is None:
+        return "" if on_tablet else url_for("patient.home")
+    return address_of(sitting, before)
 
 
 # --- the list before sending ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from proapp.services.errors import Refused
 from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web import context
-from proapp.web.guard import audience, patient, patient_actor
+from proapp.web.guard import QUESTIONNAIRE, audience, patient, patient_actor
 from proapp.web.i18n import choose, language
 from proapp.web.patient import blueprint, home, presenters
 from proapp.web.patient.before import before
@@ -71,6 +71,8 @@ def _stopped(sitting: Sitting, code: str) -> Any:
 def _stopped_page(sitting: Sitting, code: str) -> Stopped:
     here = {"assessment_id": sitting.assessment_id}
     start, first_page = url_for("patient.start", **here), (url_for("patient.home"), _("To the first page"))
+    if patient().is_on_tablet:
+        first_page = ("", "")  # there is none on the clinic's tablet
     opens_on = sitting.assessment.opens_on
     if code == "not_started":
         return Stopped(_("Not started yet"), _("This questionnaire has not been started."), start, _("Begin"))
@@ -102,7 +104,7 @@ def _stopped_page(sitting: Sitting, code: str) -> Stopped:
 
 
 @blueprint.get("/assessment/<int:assessment_id>")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def start(assessment_id: int) -> Any:
     sitting = _sitting(assessment_id)
     why_not = answering.why_not(sitting)
@@ -123,7 +125,7 @@ def _start_page(sitting: Sitting, problem: str = "") -> Any:
 
 
 @blueprint.post("/assessment/<int:assessment_id>")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def begin(assessment_id: int) -> Any:
     who = next((one for one in answering.RESPONDENTS if one == request.form.get("who")), None)
     sitting = _sitting(assessment_id)
@@ -139,6 +141,7 @@ def begin(assessment_id: int) -> Any:
             participant_id=patient().participant_id,
             assessment_id=assessment_id,
             respondent=who,
+            on_tablet=patient().is_on_tablet,
             now=now(),
             actor=patient_actor(),
         )
@@ -153,7 +156,7 @@ def begin(assessment_id: int) -> Any:
 
 
 @blueprint.get("/assessment/<int:assessment_id>/<instrument>/<int:item>")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def question(assessment_id: int, instrument: str, item: int) -> Any:
     sitting = _sitting(assessment_id, at=Step(instrument, item))
     step = sitting.step(instrument, item)
@@ -171,7 +174,7 @@ def _question_page(sitting: Sitting, step: Step, *, prompt: bool = False, proble
     from_review = _from_review()
     page = presenters.question(sitting, step, back_to_review=from_review, prompt=prompt, problem=problem)
     action = request.path + ("?back=review" if from_review else "")
-    back = presenters.back_of(sitting, step, from_review)
+    back = presenters.back_of(sitting, step, from_review, on_tablet=patient().is_on_tablet)
     return question_page(page, action=action, back=back, who=patient()), 422 if prompt or problem else 200
 
 
@@ -188,7 +191,7 @@ def _after(sitting: Sitting, step: Step) -> str:
 
 
 @blueprint.post("/assessment/<int:assessment_id>/<instrument>/<int:item>")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def answer(assessment_id: int, instrument: str, item: int) -> Any:
     """Save what was done with one item, then go where the button says."""
     sitting = _sitting(assessment_id, lock=True, at=Step(instrument, item))
@@ -244,6 +247,8 @@ def _onwards(sitting: Sitting, step: Step, act: str, new_language: str) -> str:
         return presenters.address_of(sitting, step, back_to_review=_from_review())
     if act == "look":
         return url_for("patient.look", next=presenters.address_of(sitting, step, back_to_review=_from_review()))
+    if act == "pause" and patient().is_on_tablet:
+        return url_for("patient.own_phone_page", assessment_id=sitting.assessment_id)
     if act == "pause":
         flash(_("Saved. You can continue whenever you like, here or on another phone or computer."))
         return url_for("patient.home")
@@ -254,7 +259,7 @@ def _onwards(sitting: Sitting, step: Step, act: str, new_language: str) -> str:
 
 
 @blueprint.get("/assessment/<int:assessment_id>/review")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def review(assessment_id: int) -> Any:
     sitting = _sitting(assessment_id)
     if sitting.own is None:
@@ -271,7 +276,7 @@ def _review_page(sitting: Sitting, *, refused: bool = False) -> Any:
 
 
 @blueprint.post("/assessment/<int:assessment_id>/review")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def send(assessment_id: int) -> Any:
     sitting = _sitting(assessment_id, lock=True)
     try:
@@ -284,13 +289,14 @@ def send(assessment_id: int) -> Any:
 
 
 @blueprint.get("/assessment/<int:assessment_id>/sent")
-@audience("patient")
+@audience(*QUESTIONNAIRE)
 def sent(assessment_id: int) -> Any:
     sitting = _sitting(assessment_id)
     own = sitting.own
     if own is None or own.submitted_at is None:
         return _away(url_for("patient.start", assessment_id=assessment_id))
-    return render_template("patient/sent.html", page=home.thanks(answering.receipt(sitting), auto=own.auto_submitted))
+    template = "patient/tablet_sent.html" if patient().is_on_tablet else "patient/sent.html"
+    return render_template(template, page=home.thanks(answering.receipt(sitting), auto=own.auto_submitted))
 
 
 # --- not this time --------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class PinForm(Form):
 
 
 @blueprint.get("/a")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def code() -> Any:
     who = find_patient()
     signed_in = who is not None and who.kind == "patient"
@@ -61,7 +61,7 @@ def _without_dead_cookie(response: Response) -> Response:
 
 
 @blueprint.post("/a")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def present_code() -> Any:
     form = CodeForm()
     if not form.validate():
@@ -157,7 +157,7 @@ def _at_the_pin() -> Patient | None:
 
 
 @blueprint.get("/pin")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def pin() -> Any:
     who = _at_the_pin()
     signed_in = find_patient()
@@ -180,7 +180,7 @@ def _pin_page(form: PinForm, who: Patient, status: int = 200) -> Response:
 
 
 @blueprint.post("/pin")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def give_pin() -> Any:
     who, form = _at_the_pin(), PinForm()
     if who is None or not form.validate():
@@ -192,7 +192,8 @@ def give_pin() -> Any:
         keep()
         return _refused_pin(form, who, refusal)
     session.pop("csrf_token", None)  # a form from before the sign-in is worth nothing after it
-    following = _to(welcome.first_page(who)) if task == "choose" else _to_what_the_link_named(who)
+    new_here = task == "choose" and not who.comes_from_tablet  # who is in the middle of a questionnaire goes on with it
+    following = _to(welcome.first_page(who)) if new_here else _to_what_the_link_named(who)
     response = set_session_cookie(following, PATIENT_COOKIE, opened.token)
     if opened.device is not None:
         remember_device(response, opened.device)
@@ -266,7 +267,7 @@ def sign_out() -> Any:
 
 
 @blueprint.post("/forget")
-@audience("anyone")
+@audience("anyone_but_clinic")
 def forget() -> Any:
     """This phone is not (or no longer) the patient's own."""
     if known_device() is not None:

@@ -20,6 +20,7 @@ from proapp.web.staff import (  # noqa: E402, F401  the views register themselve
     events,
     exports,
     frame,
+    hand_over,
     letters,
     participant_follow_up,
     participants,

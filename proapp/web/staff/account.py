@@ -22,6 +22,7 @@ from proapp.web.staff.sentences import ROLE_NAMES, try_again, weak_password
 from proapp.web.transactions import database, keep, now, runtime
 
 log = structlog.get_logger("proapp.sign_in")
+LISTED = ("staff", "staff_suspended")
 LANGUAGE_NAMES = {"sv": "Svenska", "en": "English"}  # each in its own language, so that it is found by its speakers
 
 
@@ -134,7 +135,7 @@ def _page(form: PasswordForm, language_form: LanguageForm | None = None) -> Resp
         who=who,
         role=ROLE_NAMES[who.role],
         wants_digest=_wants_digest() if who.role in digest.ROLES else None,
-        sessions=[row for row in sessions.living(database(), now=now(), user_id=who.user_id) if row.kind == "staff"],
+        sessions=[row for row in sessions.living(database(), now=now(), user_id=who.user_id) if row.kind in LISTED],
     )
     return make_response(page, 422 if form.errors or (language_form and language_form.errors) else 200)
 

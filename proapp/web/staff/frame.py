@@ -43,6 +43,7 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
                 "staff.end_extension",
                 "staff.open_assessment",
                 "staff.take_back",
+                "staff.hand_over",
                 "staff.correct_randomisation",
                 "staff.log_contact",
                 "staff.participant_follow_up",

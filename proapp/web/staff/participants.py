@@ -49,7 +49,7 @@ def participant(study_id: str) -> str:
     on = background()
     before = request.args.get("before", type=int)
     found = overview.dossier(
-        database(), study=on.study, sites=staff().sites, today=today(), study_id=study_id, before=before
+        database(), study=on.study, sites=staff().sites, today=today(), now=now(), study_id=study_id, before=before
     )
     member, names = found.member, found.names
     is_former = member.periods is not None
@@ -59,7 +59,7 @@ def participant(study_id: str) -> str:
         member=member,
         head=person.head(member, found.last_seen_at, on),
         notices=[*([] if is_former else _asked_or_proposed(member)), *person.notices(member, names, on)],
-        stops=timeline.stops(member, names, on, sent),
+        stops=timeline.stops(member, names, on, sent, found.tablets),
         log=timeline.log(member, names, on),
         events=history.events(member, names, on),
         changes=history.history(found.changes, member, on),

@@ -5,24 +5,30 @@ from __future__ import annotations
 import segno
 import structlog
 from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import session as browser
 from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 from wtforms import EmailField, PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length
 
+from proapp.services import clinic
 from proapp.services import staff_sign_in as signing_in
 from proapp.services.errors import NotFound
 from proapp.services.passwords import LONGEST
 from proapp.services.staff_sign_in import Enrolment, Step
 from proapp.web.forms import Form
 from proapp.web.guard import (
+    PATIENT_COOKIE,
     ROLES,
     STAFF_COOKIE,
     audience,
     clear_session_cookie,
+    find_patient,
     find_staff,
     set_session_cookie,
     staff,
+    staff_actor,
+    was_tablet,
 )
 from proapp.web.staff import blueprint
 from proapp.web.staff.devices import describe
@@ -98,7 +104,9 @@ def sign_in() -> Response:
     )
     if step.token is None:
         log.warning("staff_password_refused", throttled=step.retry_at is not None)
-        return _refused("staff/sign_in.html", form, step, _("That e-mail address and password do not belong together."))
+        return refused("staff/sign_in.html", form, step, _("That e-mail address and password do not belong together."))
+    if who is not None and who.kind == "staff_suspended":
+        signing_in.give_up(database(), who=who, now=now())
     return set_session_cookie(_to("staff.second_factor"), STAFF_COOKIE, step.token)
 
 
@@ -122,7 +130,7 @@ def second_factor() -> Response:
     )
     if step.token is None:
         log.warning("staff_second_factor_refused", user_id=who.user_id, throttled=step.retry_at is not None)
-        return _refused("staff/second_factor.html", form, step, WRONG_NUMBER)
+        return refused("staff/second_factor.html", form, step, WRONG_NUMBER)
     return _signed_in(step.token, who.user_id)
 
 
@@ -155,7 +163,7 @@ def set_up() -> Response:
     if step.token is None:
         log.warning("staff_set_up_refused", throttled=step.retry_at is not None)
         wrong = _("That set-up code does not work: it may be mistyped, used or too old. Ask for a new one.")
-        return _refused("staff/set_up.html", form, step, wrong)
+        return refused("staff/set_up.html", form, step, wrong)
     return set_session_cookie(_to("staff.set_up_password"), STAFF_COOKIE, step.token)
 
 
@@ -202,7 +210,7 @@ def set_up_app() -> Response:
     )
     if step.token is None:
         log.warning("staff_set_up_number_refused", user_id=who.user_id, throttled=step.retry_at is not None)
-        return _refused("staff/set_up_app.html", form, step, WRONG_NUMBER, **_picture(key))
+        return refused("staff/set_up_app.html", form, step, WRONG_NUMBER, **_picture(key))
     return _signed_in(step.token, who.user_id)
 
 
@@ -228,10 +236,26 @@ def _picture(key: Enrolment) -> dict[str, object]:
 
 def _signed_in(token: str, user_id: int) -> Response:
     log.info("staff_signed_in", user_id=user_id)
-    return set_session_cookie(_to("staff.start"), STAFF_COOKIE, token)
+    response = set_session_cookie(_to("staff.start"), STAFF_COOKIE, token)
+    return nothing_left(response) if tablet_is_back() else response
 
 
-def _refused(template: str, form: Form, step: Step, wrong: object, **values: object) -> Response:
+def tablet_is_back() -> bool:
+    """Whoever of the staff signs in on a tablet that is out with a questionnaire has it back. False anywhere else."""
+    tablet = find_patient()
+    if tablet is None or not tablet.is_on_tablet:
+        return was_tablet()
+    clinic.take_back(database(), tablet, actor=staff_actor(), now=now())
+    return True
+
+
+def nothing_left(response: Response) -> Response:
+    """Nothing of the participant stays in this browser: no cookie, no language chosen, no page to go back to."""
+    browser.clear()
+    return clear_session_cookie(response, PATIENT_COOKIE)
+
+
+def refused(template: str, form: Form, step: Step, wrong: object, **values: object) -> Response:
     """The same page again: wrong (422), or too many tries (429 with the time at which it opens again)."""
     keep()
     if step.retry_at is None:

@@ -318,4 +318,8 @@ _SENTENCES: Mapping[str, Say] = {
     "missed_reason.recorded": _reason,
     "response_set.started": _about(lazy_gettext("started to answer")),
     "response_set.submitted": _submitted,
+    "tablet.handed_over": _about(lazy_gettext("the clinic's tablet handed over")),
+    "tablet.left_for_phone": _about(lazy_gettext("went on from the tablet to the own phone")),
+    "tablet.phone_offered": _about(lazy_gettext("square for the own phone shown on the tablet")),
+    "tablet.taken_back": _about(lazy_gettext("the clinic's tablet taken back")),
 }

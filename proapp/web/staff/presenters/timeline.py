@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from flask import url_for
 from flask_babel import format_date, gettext, ngettext
 
 from proapp.clock import local_date
-from proapp.services import extension, missing
+from proapp.services import clinic, extension, missing
 from proapp.services.cohort import Attempt, Expected, Member
 from proapp.services.explaining import Sent
+from proapp.services.overview import Tablet
 from proapp.study.status import days_left, is_closing, is_waiting, may_undo_decline
 from proapp.web.context import day, moment
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import delivery, words
 from proapp.web.staff.presenters.words import Background
 from proapp.web.staff.presenters.work import Action, time_left
+from proapp.web.transactions import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,21 @@ class Stop:
     messages: tuple[str, ...]
     actions: tuple[Action, ...]
     undo: str
+    end_tablet: str
     quiet: bool
 
 
-def stops(member: Member, names: Mapping[int, str], on: Background, sent: Sequence[Sent] = ()) -> list[Stop]:
-    """Every assessment, with what became of the messages about it (`sent`, all to the participant)."""
+def stops(
+    member: Member,
+    names: Mapping[int, str],
+    on: Background,
+    sent: Sequence[Sent] = (),
+    tablets: Mapping[int, Tablet] = MappingProxyType({}),
+) -> list[Stop]:
+    """Every assessment, with what became of the messages about it (`sent`, all to the participant), and whether the
+    clinic's tablet is out with it."""
     return [
-        _stop(one, names, on, [message for message in sent if message.assessment_id == one.id])
+        _stop(one, names, on, [message for message in sent if message.assessment_id == one.id], tablets.get(one.id))
         for one in member.assessments
     ]
 
@@ -140,7 +151,7 @@ def reason_sentence(one: Expected, names: Mapping[int, str]) -> str:
     )
 
 
-def _stop(one: Expected, names: Mapping[int, str], on: Background, sent: Sequence[Sent]) -> Stop:
+def _stop(one: Expected, names: Mapping[int, str], on: Background, sent: Sequence[Sent], tablet: Tablet | None) -> Stop:
     mark = words.mark_of(one)
     status = str(mark.words)
     if one.state.shown == "completed" and one.state.timing:
@@ -159,12 +170,13 @@ def _stop(one: Expected, names: Mapping[int, str], on: Background, sent: Sequenc
         status=status,
         window=window(one),
         accent=time_left(left) if closing else "",
-        facts=tuple(_facts(one, names, on)),
+        facts=(*_facts(one, names, on), *_where(tablet)),
         note=(one.reason.note if one.reason else None) or one.decline_reason or "",
         attempts=tuple(attempt_line(a, names, on, one.member) for a in about),
         messages=tuple(_message(message, one, on) for message in reversed(sent)),
         actions=tuple(_actions(one, on)) if one.member.periods is None else (),
         undo=_undo(one),
+        end_tablet=url_for("staff.end_tablet", assessment_id=one.id) if tablet and may_open("staff.end_tablet") else "",
         quiet=one.state.shown in ("upcoming", "unscheduled", "not_expected"),
     )
 
@@ -216,7 +228,17 @@ def _facts(one: Expected, names: Mapping[int, str], on: Background) -> Iterator[
         yield reason_sentence(one, names)
 
 
+def _where(tablet: Tablet | None) -> Iterator[str]:
+    """By what way it is being answered at this moment, when that is not the participant's phone."""
+    if tablet is not None:
+        yield gettext(
+            "On the clinic's tablet since %(when)s, handed over by %(who)s.", when=moment(tablet.since), who=tablet.by
+        )
+
+
 def _actions(one: Expected, on: Background) -> Iterator[Action]:
+    if may_open("staff.hand_over") and clinic.can_be_filled_in(one, study=on.study, now=now()):
+        yield Action(gettext("Fill in here"), url_for("staff.hand_over", assessment_id=one.id))
     if is_waiting(one.state) and may_open("staff.log_contact"):
         address = url_for("staff.log_contact", study_id=one.member.study_id, assessment=one.id)
         yield Action(gettext("Log a contact"), address)

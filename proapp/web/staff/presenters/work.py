@@ -10,7 +10,7 @@ from flask import url_for
 from flask_babel import format_date, gettext, lazy_gettext, ngettext
 
 from proapp.clock import local_date
-from proapp.services import extension, work_cases
+from proapp.services import clinic, extension, work_cases
 from proapp.services.cohort import Member
 from proapp.services.follow_up import CALLS, CLOSING, REASONS, WISHES, Row, Work
 from proapp.study.worklist import RANKS
@@ -18,6 +18,7 @@ from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import words
 from proapp.web.staff.presenters.why import why
 from proapp.web.staff.presenters.words import Background
+from proapp.web.transactions import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,17 @@ def _actions(found: Row, on: Background, kept: Kept) -> tuple[Action, ...]:
     """The first is the one to take; to say that there will be no answer comes last."""
     names = sorted(found.item.actions, key=lambda name: name == "decline")
     wanted = (name for name in names if may_open(_PAGES.get(name, "")))
-    return tuple(
-        _action(name, found.member, found, kept) for name in wanted if name != "extend" or _extendable(found, on)
-    )
+    usual = [_action(name, found.member, found, kept) for name in wanted if name != "extend" or _extendable(found, on)]
+    return (*usual[:1], *_on_the_spot(found, on), *usual[1:])
+
+
+def _on_the_spot(found: Row, on: Background) -> Iterator[Action]:
+    """A baseline is answered before the randomisation, which is when the participant is at the clinic."""
+    one = found.assessment
+    if one is None or found.item.rank != RANKS["baseline_incomplete"] or not may_open("staff.hand_over"):
+        return
+    if clinic.can_be_filled_in(one, study=on.study, now=now()):
+        yield Action(gettext("Fill in here"), url_for("staff.hand_over", assessment_id=one.id))
 
 
 def _extendable(found: Row, on: Background) -> bool:
