@@ -72,11 +72,12 @@ class Filled(Step):
     again_at: datetime | None = None
     sent: bool = False
     completed_on: date | None = None
-    STAFF_MODES: ClassVar[frozenset[str]] = frozenset({"paper", "phone", "interview", "self_clinic"})
+    ENTERED: ClassVar[frozenset[str]] = frozenset({"paper", "phone", "interview"})  # by staff, for the participant
+    IN_OFFICE_HOURS: ClassVar[frozenset[str]] = ENTERED | {"self_clinic"}
 
     @property
     def by_staff(self) -> bool:
-        return self.mode in self.STAFF_MODES
+        return self.mode in self.ENTERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,7 +161,7 @@ class Story:
         pause_days: int = 0,
     ) -> bool:
         """Answered and sent on `day`; staff type what came on paper or by telephone, on `typed_on` or soon after."""
-        staff = mode in Filled.STAFF_MODES
+        staff = mode in Filled.IN_OFFICE_HOURS
         typed_on = typed_on or (day + timedelta(days=1) if mode == "paper" else day)
         earliest = 15 if day == self.consent_on else 8
         at = self.office(typed_on) if staff else self.at(day, earliest, 21)

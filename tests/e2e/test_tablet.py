@@ -49,6 +49,14 @@ def checked(page: Page, axe: Any) -> None:
     large_targets(page)
 
 
+def nothing_stored(page: Page) -> None:
+    """In no store that a page has; a tablet that is out keeps no questionnaire and installs no go-between."""
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    assert page.evaluate("indexedDB.databases().then(all => all.length)") == 0
+    assert page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
+    assert page.evaluate("caches.keys().then(all => all.length)") == 0
+
+
 def answers(site: Any, study_id: str) -> tuple[list[ResponseSet], dict[tuple[str, int], int]]:
     with site.runtime.reading() as session:
         sets = session.scalars(
@@ -132,6 +140,7 @@ def test_finished_on_the_tablet_given_back_and_nothing_remains(site, handed_over
     checked(page, axe)
     expect(page.locator("main")).to_contain_text("Lämna tillbaka surfplattan till personalen")
     reference = page.locator("dd.reference").inner_text()
+    nothing_stored(page)
 
     # The patient cannot get at the staff's pages
     page.goto("/staff/participants/UME-072")
@@ -145,7 +154,9 @@ def test_finished_on_the_tablet_given_back_and_nothing_remains(site, handed_over
     expect(page).to_have_url(re.compile(r"/staff/participants/UME-072#a\d+$"))
     expect(page.locator("main")).to_contain_text("3 of 74 answered")
 
-    # Back shows nothing of the questionnaire, however often it is pressed; nothing was stored
+    # Back shows nothing of the questionnaire, however often it is pressed
+    nothing_stored(page)
+    assert "__Host-proapp-patient" not in {cookie["name"] for cookie in page.context.cookies()}
     for _ in range(6):
         page.go_back()
         expect(page.locator("body")).not_to_contain_text(reference)
@@ -153,11 +164,5 @@ def test_finished_on_the_tablet_given_back_and_nothing_remains(site, handed_over
         assert page.locator("dl.receipt, ul.review").count() == 0
     page.goto(question)
     expect(page).to_have_url(re.compile(r"/a$"))
-    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
-    assert page.evaluate("indexedDB.databases().then(all => all.length)") == 0
-    assert page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)") == 0
-    assert page.evaluate("caches.keys().then(all => all.length)") == 0
-    names = {cookie["name"] for cookie in page.context.cookies()}
-    assert "__Host-proapp-patient" not in names
     sets, _ = answers(site, "UME-072")
     assert [(one.mode, one.respondent, one.receipt) for one in sets] == [("self_clinic", "helped", reference)]
