@@ -23,6 +23,7 @@ from proapp import worker
 from proapp.cli import main
 from proapp.db.models import AuditEvent, Installation, ResponseSet
 from proapp.services.audit_review import faults
+from proapp.services.health import WORKER
 from proapp.services.sweep import last_run
 from tests.messages import OPENED_TODAY, rows
 from tests.people import People
@@ -77,6 +78,13 @@ def submitted(runtime: Any) -> int:
         return int(session.scalar(query) or 0)
 
 
+def alive(runtime: Any) -> int:
+    """Workers that have ticked to the end."""
+    with runtime.reading() as session:
+        signs = select(func.count()).select_from(Installation).where(Installation.name.startswith(WORKER))
+        return int(session.scalar(signs) or 0)
+
+
 def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not happens():
@@ -103,6 +111,7 @@ def test_two_workers_at_once_submit_each_set_once(runtime: Any, start: Callable[
     backlog(runtime, BACKLOG)
     workers = [start("worker") for _ in range(2)]
     wait_until(lambda: submitted(runtime) == BACKLOG)
+    wait_until(lambda: alive(runtime) == 2)  # on a busy machine the second may come when all is done
     for one in workers:
         one.send_signal(signal.SIGTERM)
     said = [one.communicate(timeout=30)[0] for one in workers]
