@@ -467,7 +467,8 @@ class ChangeProposal(Base):
     """An amendment or a corrected anchor that one person proposes and a second one approves, having seen the same diff.
 
     kind: amendment (`to_version_id`, payload {"sites": {code: activates_on}}) | anchor_correction (`participant_id`,
-    payload {"type", "old", "new", …}). `diff_hash` is of the diff that was seen: another one needs another look.
+    payload {"type", "event", "old", "new"}; `new` is null where the event never happened). `diff_hash` is of the diff
+    that was seen: another one needs another look.
     """
 
     __tablename__ = "change_proposal"

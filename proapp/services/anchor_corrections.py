@@ -1,34 +1,27 @@
-"""A wrong date of randomisation: everything is counted from it, so one person proposes the right one and another one
-approves it, having seen what moves."""
+"""What assessments are counted from, put right by two people: one proposes what happened in truth (another day, another
+arm, or that it never happened), and another one approves it, having seen what moves.
+
+Randomisation is never corrected by one person; consent, surgery and progression are where nothing in the plan would
+change (`Found.two_people`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Participant, ParticipantEvent
-from proapp.services import audit, event_corrections, plans, proposals, register, versions
+from proapp.services import audit, event_corrections, proposals, register
 from proapp.services.audit import Actor
 from proapp.services.errors import NotFound, Refused
-from proapp.services.participant_events import supposed
+from proapp.services.event_corrections import Correction, Found
 from proapp.services.proposals import Proposal
-from proapp.study.diff import Diff, correction
-from proapp.study.events import standing
 from proapp.study.model import Study
-from proapp.study.versions import chain
 
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What a corrected date would do, as of now. Recorded and proposed date, each with its time if that is known."""
-
-    study_id: str
-    recorded: tuple[date, time | None]
-    proposed: tuple[date, time | None]
-    diff: Diff
+OVERTAKEN = frozenset({"nothing_changed", "event_replaced", "already_revoked"})
+Said = tuple[date, time | None, str | None]  # day, time if it is known, arm of a randomisation
 
 
 def look(
@@ -37,48 +30,15 @@ def look(
     study: Study,
     study_id: str,
     sites: frozenset[str] | None,
-    new_date: date,
-    new_time: time | None,
+    correction: Correction,
     now: datetime,
-) -> Looked:
-    """Writes nothing. Raises NotFound, and Refused: not_randomized, nothing_changed, date_in_future,
-    date_before_consent(consent_on), after_end(type, effective_on), already_proposed."""
-    if proposals.of_participant(session, study_id, sites=sites) is not None:
+) -> Found:
+    """What the correction would do, before it is proposed. Writes nothing. Raises as event_corrections.look does, and
+    Refused: already_proposed where another one waits and this one needs two people too."""
+    found = event_corrections.look(session, study=study, study_id=study_id, sites=sites, correction=correction, now=now)
+    if found.two_people and proposals.of_participant(session, study_id, sites=sites) is not None:
         raise Refused("already_proposed")
-    participant = register.find(session, study_id=study_id, sites=sites)
-    return _look(session, study, participant, sites, new_date, new_time, now)
-
-
-def _look(
-    session: Session,
-    study: Study,
-    participant: Participant,
-    sites: frozenset[str] | None,
-    new_date: date,
-    new_time: time | None,
-    now: datetime,
-) -> Looked:
-    given: dict[str, Any] = {"new_date": new_date, "new_time": new_time, "reason": None, "now": now}
-    event_corrections.correct_randomization(
-        session,
-        study=study,
-        study_id=participant.study_id,
-        sites=sites,
-        actor=Actor("system", None, "look"),  # named nowhere: a dry run
-        dry_run=True,
-        **given,
-    )
-    (held,) = plans.read(session, sites=None, participant_id=participant.id)
-    event = standing(held.events)["randomized"]
-    right = supposed(held.events, event.type, new_date, now, instead_of=event)
-    site_chain = chain(versions.current(session, study), participant.site_code)
-    recorded = session.get_one(ParticipantEvent, event.id)
-    return Looked(
-        participant.study_id,
-        (recorded.effective_on, recorded.effective_time),
-        (new_date, new_time),
-        correction(site_chain, held.person([*held.events, right])),
-    )
+    return found
 
 
 def propose(
@@ -87,22 +47,21 @@ def propose(
     study: Study,
     study_id: str,
     sites: frozenset[str] | None,
-    new_date: date,
-    new_time: time | None,
+    correction: Correction,
     reason: str | None,
     seen: str,
     actor: Actor,
     now: datetime,
 ) -> int:
-    """Propose another date; returns the proposal's id. `seen` is the hash of the diff that was looked at.
+    """Propose a correction; returns the proposal's id. `seen` is the hash of the diff that was looked at.
 
     Raises as `look` does, and Refused: look_again, reason_required, reason_too_long.
     """
-    participant = register.find(session, study_id=study_id, sites=sites, lock=True)
-    looked = look(session, study=study, study_id=study_id, sites=sites, new_date=new_date, new_time=new_time, now=now)
-    if looked.diff.digest != seen:
+    register.find(session, study_id=study_id, sites=sites, lock=True)
+    found = look(session, study=study, study_id=study_id, sites=sites, correction=correction, now=now)
+    if found.diff.digest != seen:
         raise Refused("look_again")
-    payload = {"type": "randomized", "old": _plain(looked.recorded), "new": _plain(looked.proposed)}
+    payload = {"type": found.recorded.type, "event": correction.event_id, "old": _old(found), "new": _new(correction)}
     proposal_id, entry = proposals.add(
         session,
         kind="anchor_correction",
@@ -111,40 +70,41 @@ def propose(
         reason=reason,
         actor=actor,
         now=now,
-        participant_id=participant.id,
-        site_code=participant.site_code,
+        participant_id=found.participant.id,
+        site_code=found.participant.site_code,
     )
-    audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
+    audit.record(session, entry, actor=actor, now=now, participant_id=found.participant.id, locked=True)
     return proposal_id
 
 
-def _plain(moment: tuple[date, time | None]) -> dict[str, str | None]:
-    day, at = moment
-    return {"date": day.isoformat(), "time": f"{at:%H:%M}" if at else None}
-
-
-def proposed(proposal: Proposal, which: str = "new") -> tuple[date, time | None]:
-    """The date (and time) that the proposal would set; with `old`, the one it found."""
-    said = proposal.payload[which]
-    return date.fromisoformat(said["date"]), time.fromisoformat(said["time"]) if said["time"] else None
-
-
 def look_at(
-    session: Session, proposal: Proposal, *, study: Study, sites: frozenset[str] | None, now: datetime
-) -> Looked:
-    """What the proposal would do by now. Raises NotFound, and Refused as `look` does, and superseded where another date
-    is recorded by now than the one the proposal was to put right."""
-    participant = session.get(Participant, proposal.participant_id) if proposal.participant_id else None
-    if participant is None:
+    session: Session,
+    proposal: Proposal,
+    *,
+    study: Study,
+    sites: frozenset[str] | None,
+    now: datetime,
+) -> Found:
+    """What the proposal would do by now. Raises NotFound, and Refused as event_corrections.look does, and superseded
+    where something else is recorded by now than what the proposal was to put right."""
+    if proposal.study_id is None:
         raise NotFound(str(proposal.id))
-    new_date, new_time = proposed(proposal)
     try:
-        looked = _look(session, study, participant, sites, new_date, new_time, now)
+        correction = _correction(session, proposal, sites)
+        given: dict[str, Any] = {
+            "study": study,
+            "study_id": proposal.study_id,
+            "sites": sites,
+            "correction": correction,
+            "now": now,
+        }
+        found = event_corrections.look(session, **given)
     except Refused as refused:
-        raise Refused("superseded") if refused.code == "nothing_changed" else refused from None
-    if _plain(looked.recorded) != proposal.payload["old"]:
+        raise Refused("superseded") if refused.code in OVERTAKEN else refused from None
+    recorded = _old(found)
+    if any(recorded.get(name) != value for name, value in proposal.payload["old"].items()):
         raise Refused("superseded")
-    return looked
+    return found
 
 
 def approve(
@@ -167,22 +127,61 @@ def approve(
     row = proposals.lock_undecided(session, proposal)
     assert proposal.study_id is not None
     register.find(session, study_id=proposal.study_id, sites=sites, lock=True)
-    looked = look_at(session, proposal, study=study, sites=sites, now=now)
-    if looked.diff.digest != seen:
+    if look_at(session, proposal, study=study, sites=sites, now=now).diff.digest != seen:
         raise Refused("look_again")
     entry = proposals.decide(row, "approved", actor=actor, now=now, diff_hash=seen, site_code=proposal.site_code)
     session.flush()
     audit.record(session, entry, actor=actor, now=now, participant_id=proposal.participant_id, locked=True)
-    new_date, new_time = proposed(proposal)
-    event_corrections.correct_randomization(
+    event_corrections.put_right(
         session,
         study=study,
         study_id=proposal.study_id,
         sites=sites,
-        new_date=new_date,
-        new_time=new_time,
+        correction=_correction(session, proposal, sites),
         reason=proposal.reason,
         actor=actor,
         now=now,
+        approved=True,
     )
     return proposal
+
+
+# --- what a proposal says -------------------------------------------------------------------------------------------
+
+
+def said(proposal: Proposal, which: str) -> Said | None:
+    """Day, time and arm that the proposal found (`old`) or would set (`new`; None where it takes the event back)."""
+    kept = proposal.payload[which]
+    if kept is None:
+        return None
+    at = time.fromisoformat(kept["time"]) if kept["time"] else None
+    return date.fromisoformat(kept["date"]), at, kept.get("arm")
+
+
+def is_the_same(proposal: Proposal, correction: Correction) -> bool:
+    """Whether the proposal is this very correction: a form sent twice."""
+    return proposal.payload.get("event") == correction.event_id and proposal.payload["new"] == _new(correction)
+
+
+def _correction(session: Session, proposal: Proposal, sites: frozenset[str] | None) -> Correction:
+    """Proposals made before there were others than of the day of randomisation do not say which event they mean."""
+    event_id = proposal.payload.get("event")
+    if event_id is None:
+        assert proposal.study_id is not None
+        event_id = event_corrections.randomization(session, study_id=proposal.study_id, sites=sites).id
+    new = said(proposal, "new")
+    return Correction(event_id, *(new or (None,)))
+
+
+def _old(found: Found) -> dict[str, str | None]:
+    return _plain(found.recorded.effective_on, found.recorded_time, found.recorded.arm)
+
+
+def _new(correction: Correction) -> Mapping[str, Any] | None:
+    _, day, at, arm = correction
+    return None if day is None else _plain(day, at, arm)
+
+
+def _plain(day: date, at: time | None, arm: str | None) -> dict[str, str | None]:
+    plain = {"date": day.isoformat(), "time": f"{at:%H:%M}" if at else None}
+    return plain if arm is None else {**plain, "arm": arm}

@@ -19,7 +19,6 @@ from proapp.db.models import Assessment, Participant, ResponseSet
 from proapp.services import audit, contact_check, contacts, planning, register, versions
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import NotFound, Refused
-from proapp.services.event_corrections import correct_randomization as correct_randomization
 from proapp.services.event_corrections import revoke_event as revoke_event
 from proapp.services.participant_events import append, check_date, check_not_ended
 from proapp.services.participant_events import record_event as record_event

@@ -18,7 +18,7 @@ from proapp.services import audit, patient_codes, planning, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.errors import Refused
 from proapp.services.messages import cancel_queued
-from proapp.services.plan_changes import Move
+from proapp.study.diff import Diff
 from proapp.study.events import KINDS, Event, in_force, standing
 from proapp.study.model import Study
 
@@ -44,8 +44,9 @@ def append(
     payload: Mapping[str, Any] | None = None,
     reason: str | None = None,
     supersedes_id: int | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> tuple[ParticipantEvent, Entry]:
-    """Add one event row; returns it with its audit entry, for the caller to record."""
+    """Add one event row; returns it with its audit entry, in which `told` is said too, for the caller to record."""
     row = ParticipantEvent(
         participant_id=participant.id,
         type=type,
@@ -65,6 +66,7 @@ def append(
         "effective_time": effective_time,
         "payload": row.payload,
         "supersedes": supersedes_id,
+        **(told or {}),
     }
     return row, Entry("event.recorded", "participant_event", row.id, details, reason, participant.site_code)
 
@@ -82,18 +84,24 @@ def record_event(
     data_use: str | None = None,
     keep_until: date | None = None,
     note: str | None = None,
+    seen: str | None = None,
 ) -> int:
-    """Record one of RECORDED; returns the event's id.
+    """Record one of RECORDED; returns the event's id. `seen` is the hash of what `foresee_event` said, where somebody
+    has looked: nothing else is done.
 
     Surgery and progression plan what is counted from them. Lost contact, a stop, leaving and death cancel the messages
     that wait; leaving and death also end every session and make codes useless at once. `data_use` (keep, keep_until or
     delete_if_lawful) goes with trial_withdrawal only; `keep_until` is the last day whose data may be used. A reason for
     stopping is never demanded: nobody has to give one. Raises NotFound, and Refused: type_unknown, date_in_future,
     date_before_consent(consent_on), already_recorded(type, effective_on), after_end(type, effective_on),
-    data_use_required, keep_until_required, keep_until_out_of_range, reason_too_long.
+    data_use_required, keep_until_required, keep_until_out_of_range, reason_too_long, look_again.
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     events = _checked(session, study, participant, type, effective_on, now)
+    if seen is not None:  # held against the plan as it stands behind the lock: somebody may just have begun to answer
+        new = supposed(events, type, effective_on, now)
+        if planning.look(session, study, participant.id, [*events, new]).digest != seen:
+            raise Refused("look_again")
     payload = _data_use(data_use, keep_until, standing(events), effective_on) if type == "trial_withdrawal" else {}
     reason = register.optional_reason(note)
     row, entry = append(
@@ -125,11 +133,11 @@ def foresee_event(
     type: str,
     effective_on: date,
     now: datetime,
-) -> tuple[Move, ...]:
+) -> Diff:
     """The second look: what would be planned or moved by the event. Writes nothing. Raises as `record_event` does."""
     participant = register.find(session, study_id=study_id, sites=sites)
     events = _checked(session, study, participant, type, effective_on, now)
-    return planning.foresee(session, study, participant.id, [*events, supposed(events, type, effective_on, now)])
+    return planning.look(session, study, participant.id, [*events, supposed(events, type, effective_on, now)])
 
 
 def supposed(

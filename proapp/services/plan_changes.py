@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from proapp.study.effects import Effect, effects
-from proapp.study.events import Event, anchors, earlier_days
 from proapp.study.model import Study
 from proapp.study.pairing import NOTHING_EARLIER, Earlier, Row
 from proapp.study.schedule import Anchors, PlannedAssessment
@@ -125,13 +124,8 @@ def _change(effect: Effect, row: Stored | None) -> Change:
     )
 
 
-def moves(
-    study: Study, stored: Sequence[Stored], events: Iterable[Event], *, site: str | None = None
-) -> tuple[Move, ...]:
-    """In the study's order, every assessment whose dates would differ after `events`, with those that keep theirs."""
-    every = list(events)
-    rows = [row.row() for row in stored]
-    found = effects(chain(study, site or ""), rows, anchors(every), earlier=earlier_days(every))
+def moves(found: Iterable[Effect]) -> tuple[Move, ...]:
+    """Of all effects, those on assessments whose dates differ then, with those that keep theirs, in the same order."""
     return tuple(_move(effect) for effect in found if effect.kind not in ("keep", "not_asked"))
 
 

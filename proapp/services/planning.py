@@ -18,13 +18,15 @@ from sqlalchemy.orm import Session
 from proapp.db.models import Assessment, MissedReason, Participant, ParticipantEvent, ResponseSet
 from proapp.services import audit, versions
 from proapp.services.audit import Actor, Entry
-from proapp.services.plan_changes import NO_DATES, Change, Dates, Move, Stored, changes, moves
+from proapp.services.plan_changes import NO_DATES, Change, Dates, Stored, changes
 from proapp.services.register import today_at
 from proapp.study import events as history
+from proapp.study.diff import Diff, Person, correction
 from proapp.study.events import Event
 from proapp.study.model import Study
 from proapp.study.reasons import MISSED_REASONS
 from proapp.study.schedule import Anchors
+from proapp.study.versions import chain
 
 LATE = MISSED_REASONS["registered_after_window"]
 
@@ -85,11 +87,18 @@ def load_plan(session: Session, participant_id: int) -> list[Stored]:
     ]
 
 
-def foresee(session: Session, study: Study, participant_id: int, events: Iterable[Event]) -> tuple[Move, ...]:
-    """What would move, and what would keep its dates, were `events` what is recorded. Writes nothing; two statements,
-    where the participant is already at hand."""
-    participant, study = session.get_one(Participant, participant_id), versions.current(session, study)
-    return moves(study, load_plan(session, participant_id), events, site=participant.site_code)
+def look(session: Session, study: Study, participant_id: int, events: Iterable[Event]) -> Diff:
+    """What becomes of every assessment, were `events` what is recorded. Writes nothing; two statements, where the
+    participant is already at hand."""
+    participant, study, every = (
+        session.get_one(Participant, participant_id),
+        versions.current(session, study),
+        [*events],
+    )
+    rows = [row.row() for row in load_plan(session, participant_id)]
+    site = participant.site_code
+    person = Person(participant.study_id, site, rows, anchors_of(every), history.earlier_days(every))
+    return correction(chain(study, site), person)
 
 
 def replan(session: Session, study: Study, participant_id: int, *, actor: Actor, now: datetime) -> tuple[Change, ...]:

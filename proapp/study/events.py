@@ -20,7 +20,8 @@ class Kind(NamedTuple):
 
     `repeats`: several may stand side by side. `anchors`: time points may be counted from it. `silences`: messages that
     wait are not sent. `closes`: codes and phones stop working, and nothing happens in the trial afterwards.
-    `dated`: its date can be corrected here. `revocable`: it can be taken back.
+    `dated`: its date can be corrected as that of any event. `revocable`: it can be taken back. Where time points are
+    counted from it, both take two people (services.anchor_corrections).
     """
 
     repeats: bool = False
@@ -34,7 +35,7 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "pro_consent": Kind(anchors=True, revocable=False),
-        "randomized": Kind(anchors=True, dated=False, revocable=False),  # corrected by two people, see proposals
+        "randomized": Kind(anchors=True, dated=False, revocable=False),  # corrected on a page of its own
         "surgery": Kind(repeats=True, anchors=True),
         "progression": Kind(repeats=True, anchors=True),
         "off_treatment": Kind(),

@@ -64,8 +64,9 @@ def test_a_progression_is_looked_at_recorded_and_put_right(site, desk, axe):
     desk.locator("input[name=reason]").fill("Read wrongly")
     desk.get_by_role("button", name="See what moves").click()
     shown(desk, axe, "staff-event-correct-look")
-    desk.get_by_role("button", name="Yes, correct the date").click()
-    expect(desk.locator("main")).to_contain_text("The date is corrected: Progression.")
+    desk.get_by_role("button", name="Propose this correction").click()
+    expect(desk.locator("main")).to_contain_text("The correction is proposed.")
+    expect(desk.locator("main")).to_contain_text("Progression, another date")
 
 
 def test_contact_is_paused_and_begins_again(site, desk, axe):

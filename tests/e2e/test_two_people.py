@@ -31,7 +31,7 @@ def test_a_wrong_date_is_proposed_by_one_and_approved_by_another(site, open_brow
     berit.locator("input[name=reason]").fill("Read wrongly")
     berit.get_by_role("button", name="See what moves").click()
     axe(berit)
-    berit.get_by_role("button", name="Propose this date").click()
+    berit.get_by_role("button", name="Propose this correction").click()
     expect(berit.locator("main")).to_contain_text("Somebody else has to approve it.")
     axe(berit)
 

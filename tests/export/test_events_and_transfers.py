@@ -105,7 +105,8 @@ def test_a_correction_leaves_earlier_cuts_alone(runtime, export, house, tell):
     about = {"study": runtime.study, "study_id": "UME-001", "sites": LUN, "actor": nurse, "now": later, "reason": "No"}
     with runtime.writing.begin() as session:
         events = {event.type: event for event in _events(session)}
-        event_corrections.revoke_event(session, event_id=events["progression"].id, **about)
+        gone = event_corrections.Correction(events["progression"].id, None)
+        event_corrections.put_right(session, correction=gone, approved=True, **about)
         event_corrections.revoke_event(session, event_id=events["site_transfer"].id, **about)
     assert export(TODAY).content == before.content
     after = export(TODAY + timedelta(days=3))

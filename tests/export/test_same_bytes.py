@@ -55,16 +55,17 @@ def _life_goes_on(trial: Trial, runtime: Any) -> None:
     trial.answer(trial.id_of("KAR-001"), "baseline", later, full, mode="paper", completed_on=date(2026, 2, 4))
     trial.member("UME-009", "ONC", consent_on=later, randomized_on=later + timedelta(days=1))
     with runtime.writing.begin() as session:
-        event_corrections.correct_randomization(
+        wrong = event_corrections.randomization(session, study_id="LUN-005", sites=None)
+        event_corrections.put_right(
             session,
             study=runtime.study,
             study_id="LUN-005",
             sites=None,
-            new_date=date(2026, 8, 27),
-            new_time=None,
+            correction=event_corrections.Correction(wrong.id, date(2026, 8, 27)),
             reason="typed wrongly",
             actor=KARIN,
             now=at(later, 15),
+            approved=True,
         )
 
 

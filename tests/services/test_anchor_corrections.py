@@ -1,9 +1,10 @@
-"""The date of randomisation, corrected by two people: nothing moves before the second one's yes, and then what that one
-saw."""
+"""Randomisation, consent, surgery and progression, corrected by two people: nothing moves before the second one's yes,
+and then what that one saw."""
 
 from __future__ import annotations
 
 import csv
+import json
 import threading
 from datetime import UTC, date, datetime, time
 from io import StringIO
@@ -16,9 +17,11 @@ from sqlalchemy import func, select
 from proapp.cli import main
 from proapp.db.models import Assessment, AuditEvent, ChangeProposal, ParticipantEvent
 from proapp.runtime import SHIPPED_STUDY
-from proapp.services import anchor_corrections, proposals
+from proapp.services import anchor_corrections, participant_events, proposals
 from proapp.services.audit import Actor
 from proapp.services.errors import NotFound, Refused
+from proapp.services.event_corrections import Correction
+from tests.following import following
 from tests.people import People
 
 UME, LUN = frozenset({"UME"}), frozenset({"LUN"})
@@ -45,19 +48,33 @@ class Desk:
         roles = {"berit": "nurse", "ivar": "investigator", "karin": "coordinator", "charlie": "nurse"}
         self.staff = {name: Actor("staff", house.staff_id(name), role) for name, role in roles.items()}
 
-    def look(self, new_date: date = RIGHT, new_time: time | None = None, sites: Any = UME) -> Any:
+    def event(self, type_: str = "randomized") -> int:
+        """The newest of its kind."""
+        with self.runtime.reading() as session:
+            query = select(func.max(ParticipantEvent.id)).where(ParticipantEvent.type == type_)
+            return int(session.scalar(query) or 0)
+
+    def look(
+        self, new_date: date | None = RIGHT, new_time: time | None = None, arm: str | None = None, sites: Any = UME,
+        event: int = 0,
+    ) -> Any:  # fmt: skip
+        correction = Correction(event or self.event(), new_date, new_time, arm)
         with self.runtime.reading() as session:
             return anchor_corrections.look(
-                session, study=self.runtime.study, study_id="UME-001", sites=sites, new_date=new_date,
-                new_time=new_time, now=self.runtime.clock(),
+                session, study=self.runtime.study, study_id="UME-001", sites=sites, correction=correction,
+                now=self.runtime.clock(),
             )  # fmt: skip
 
-    def propose(self, new_date: date = RIGHT, new_time: time | None = None, **changes: Any) -> int:
+    def propose(
+        self, new_date: date | None = RIGHT, new_time: time | None = None, arm: str | None = None, event: int = 0,
+        **changes: Any,
+    ) -> int:  # fmt: skip
         given = {"reason": "A slip of the pen", "sites": UME, **changes}
-        seen = given.pop("seen", None) or self.look(new_date, new_time).diff.digest
+        seen = given.pop("seen", None) or self.look(new_date, new_time, arm, event=event).diff.digest
+        correction = Correction(event or self.event(), new_date, new_time, arm)
         with self.runtime.writing.begin() as session:
             return anchor_corrections.propose(
-                session, study=self.runtime.study, study_id="UME-001", new_date=new_date, new_time=new_time, seen=seen,
+                session, study=self.runtime.study, study_id="UME-001", correction=correction, seen=seen,
                 actor=self.staff["berit"], now=self.runtime.clock(), **given,
             )  # fmt: skip
 
@@ -93,7 +110,7 @@ def target(runtime, timepoint="m03") -> date:
 
 def test_the_second_person_does_what_was_seen(desk, runtime):
     looked = desk.look()
-    assert (looked.recorded, looked.proposed) == ((WRONG, None), (RIGHT, None))
+    assert (looked.recorded.effective_on, looked.right.effective_on) == (WRONG, RIGHT)
     moved = {one.timepoint: one for one in looked.diff.participants[0].effects}
     proposal = desk.propose()
     assert target(runtime) == date(2026, 11, 10)
@@ -226,6 +243,157 @@ def test_two_who_approve_at_once_do_it_once(desk, runtime):
         thread.join()
     assert sorted(outcomes) == ["already_decided", "done"]
     assert len(events(runtime)) == 2
+
+
+# --- another arm
+
+
+@pytest.fixture
+def by_arm(runtime):
+    """A study in which each arm has a time point of its own."""
+    shipped = runtime.study
+    own = [
+        shipped.timepoint("m06").model_copy(update={"code": code, "arms": (arm,), "days": 1})
+        for code, arm in (("sx", "SURG"), ("on", "ONC"))
+    ]
+    said = {name: getattr(shipped, name) for name in type(shipped).model_fields}
+    study = type(shipped).model_validate({**said, "timepoints": (*shipped.timepoints, *own)})
+    object.__setattr__(runtime, "study", study)
+    return study
+
+
+def asked(runtime) -> dict[str, str | None]:
+    with runtime.reading() as session:
+        rows = session.scalars(select(Assessment).where(Assessment.timepoint.in_(("sx", "on", "m03"))))
+        return {row.timepoint: row.cancelled_reason for row in rows}
+
+
+def test_a_wrong_arm_is_put_right_by_two_people(by_arm, desk, runtime):
+    assert asked(runtime) == {"m03": None, "on": None}
+    looked = desk.look(WRONG, arm="SURG")
+    told = {one.timepoint: one.kind for one in looked.diff.participants[0].told}
+    assert told == {"sx": "add", "on": "remove"}
+    desk.approve(desk.propose(WRONG, arm="SURG"))
+    assert asked(runtime) == {"m03": None, "on": "not_applicable_arm", "sx": None}
+    old, new = events(runtime)
+    assert (old.payload, new.payload, new.effective_on) == ({"arm": "ONC"}, {"arm": "SURG"}, WRONG)
+    desk.approve(desk.propose(WRONG, arm="ONC"))
+    assert asked(runtime) == {"m03": None, "on": None, "sx": "not_applicable_arm"}
+
+
+def test_what_was_begun_in_the_wrong_arm_stays(by_arm, desk, runtime, house, anna):
+    house.answered(anna, "on", codes={})
+    assert [(one.kind, one.timepoint) for one in desk.look(WRONG, arm="SURG").diff.participants[0].told] == [
+        ("add", "sx"), ("keep_pinned", "on"),
+    ]  # fmt: skip
+    desk.approve(desk.propose(WRONG, arm="SURG"))
+    assert asked(runtime) == {"m03": None, "on": None, "sx": None}
+
+
+def test_the_trail_says_old_and_new_arm(desk, runtime):
+    desk.approve(desk.propose(RIGHT, arm="SURG"))
+    with runtime.reading() as session:
+        told = {one.action: json.loads(one.details) for one in session.scalars(select(AuditEvent))}
+    assert (told["event.recorded"]["old"], told["event.recorded"]["new"]) == ({"arm": "ONC"}, {"arm": "SURG"})
+    payload = told["proposal.made"]["payload"]
+    assert (payload["old"]["arm"], payload["new"]["arm"]) == ("ONC", "SURG")
+
+
+def test_an_arm_that_the_study_has_not_is_refused(desk):
+    with pytest.raises(Refused, match="arm_unknown"):
+        desk.look(WRONG, arm="XXX")
+    with pytest.raises(Refused, match="nothing_changed"):
+        desk.look(WRONG, arm="ONC")
+
+
+def test_a_proposal_from_before_there_were_arms_in_it_still_can_be_approved(desk, runtime, anna):
+    days = {"old": {"date": WRONG.isoformat(), "time": None}, "new": {"date": RIGHT.isoformat(), "time": None}}
+    with runtime.writing.begin() as session:
+        row = ChangeProposal(
+            kind="anchor_correction", participant_id=anna, diff_hash="0" * 64, reason="Read wrongly",
+            payload={"type": "randomized", **days}, proposed_at=runtime.clock(),
+            proposed_by_id=desk.staff["berit"].id,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+        proposal = row.id
+    desk.approve(proposal)
+    assert (events(runtime)[1].effective_on, events(runtime)[1].payload) == (RIGHT, {"arm": "ONC"})
+
+
+# --- consent, surgery and progression
+
+
+@pytest.fixture
+def more(runtime, anna, house):
+    """Time points that are counted from surgery and progression; both have happened, the progression twice."""
+    object.__setattr__(runtime, "study", following())
+    nurse = Actor("staff", house.staff_id("berit"), "nurse")
+    about = {"study": runtime.study, "study_id": "UME-001", "sites": UME, "actor": nurse, "now": runtime.clock()}
+    with runtime.writing.begin() as session:
+        happened = (("surgery", 2), ("progression", 10), ("progression", 18))
+        return [
+            participant_events.record_event(session, type=type_, effective_on=date(2026, 11, day), **about)
+            for type_, day in happened
+        ]
+
+
+def occurrences(runtime, timepoint) -> list[tuple[date, str | None]]:
+    with runtime.reading() as session:
+        rows = session.scalars(
+            select(Assessment).where(Assessment.timepoint == timepoint).order_by(Assessment.occurrence)
+        )
+        return [(row.target_on, row.cancelled_reason) for row in rows]
+
+
+def test_another_day_of_surgery_waits_for_a_second_person(desk, runtime, more):
+    proposal = desk.propose(date(2026, 11, 5), event=more[0])
+    assert target(runtime, "op1") == date(2026, 12, 2)
+    with pytest.raises(Refused, match="own_proposal"):
+        desk.approve(proposal, by="berit")
+    desk.approve(proposal)
+    assert target(runtime, "op1") == date(2026, 12, 5)
+    with runtime.reading() as session:
+        told = [one.action for one in session.scalars(select(AuditEvent).order_by(AuditEvent.id))][-4:]
+    assert told == ["proposal.made", "proposal.approved", "event.recorded", "assessment.moved"]
+
+
+def test_another_day_of_consent_waits_for_a_second_person(desk, runtime, more):
+    consent = desk.event("pro_consent")
+    desk.approve(desk.propose(date(2026, 8, 3), event=consent))
+    assert target(runtime, "baseline") == date(2026, 8, 3)
+
+
+def test_a_progression_is_taken_back_by_two_people(desk, runtime, more):
+    proposal = desk.propose(None, event=more[2])
+    assert occurrences(runtime, "prog")[1] == (date(2026, 11, 25), None)
+    desk.approve(proposal)
+    assert occurrences(runtime, "prog") == [(date(2026, 11, 17), None), (None, "event_taken_back")]
+    with runtime.reading() as session:
+        gone = session.scalars(select(ParticipantEvent).where(ParticipantEvent.type == "revoked")).one()
+    assert (gone.supersedes_id, gone.payload, gone.recorded_by_id) == (
+        more[2], {"type": "progression"}, desk.staff["ivar"].id,
+    )  # fmt: skip
+
+
+def test_an_event_that_was_put_right_or_taken_back_meanwhile_overtakes_the_proposal(desk, runtime, more, anna):
+    """As one person may where nothing moves: here by a row, for which of the two it was does not matter."""
+    for new_date in (date(2026, 11, 5), None):
+        proposal = desk.propose(new_date, event=more[0])
+        with runtime.writing.begin() as session:
+            newest = ParticipantEvent(
+                participant_id=anna, type="surgery", effective_on=date(2026, 11, 3), payload={},
+                supersedes_id=more[0], recorded_at=runtime.clock(),
+            )  # fmt: skip
+            session.add(newest)
+            session.flush()
+            more[0] = newest.id if new_date else more[0]
+        with pytest.raises(Refused, match="superseded"):
+            desk.seen(proposal)
+        with runtime.writing.begin() as session:
+            proposals.refuse(
+                session, proposal, reason="Overtaken", actor=desk.staff["ivar"], now=runtime.clock(), sites=UME
+            )
 
 
 # --- the diff by command, for the participants of a database

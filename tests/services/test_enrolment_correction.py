@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import func, select
 
 from proapp.db.models import Assessment, AuditEvent, ParticipantEvent
-from proapp.services import enrolment
+from proapp.services import event_corrections
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
+from proapp.services.event_corrections import Correction
 from proapp.services.planning import Dates
 from tests.people import People
 
@@ -39,9 +40,11 @@ def anna(house):
 
 @pytest.fixture
 def correct(session, study, nurse, anna):
-    def call(new_date=RIGHT, **changes):
-        given = {"study_id": "UME-001", "sites": UME, "new_time": None, "reason": "A slip of the pen", **changes}
-        return enrolment.correct_randomization(session, study=study, new_date=new_date, actor=nurse, now=NOW, **given)
+    def call(new_date=RIGHT, new_time=None, new_arm=None, **changes):
+        given = {"study_id": "UME-001", "sites": UME, "reason": "A slip of the pen", "approved": True, **changes}
+        who = {"study_id": given["study_id"], "sites": given["sites"]}
+        correction = Correction(event_corrections.randomization(session, **who).id, new_date, new_time, new_arm)
+        return event_corrections.put_right(session, study=study, correction=correction, actor=nurse, now=NOW, **given)
 
     return call
 

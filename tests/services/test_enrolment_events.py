@@ -173,6 +173,12 @@ def test_a_mistake_is_taken_back_by_a_new_event(session, record, revoke):
     assert record("death", effective_on=date(2026, 11, 20))  # and the right date can be recorded now
 
 
+def test_where_nothing_in_the_plan_changes_one_person_is_enough(record, revoke):
+    """The shipped study counts nothing from surgery. (Where something is: test_events_of_all_kinds.)"""
+    assert revoke(record("surgery")) == ()
+    assert revoke(record("progression")) == ()
+
+
 def test_taking_back_needs_a_reason(session, record, revoke):
     wrong = record("death")
     for blank in (None, "", " \n"):

@@ -67,8 +67,10 @@ def record(session, about):
 @pytest.fixture
 def correct(session, about):
     def call(event_id, new_date, **changes):
-        given = {"reason": "Read wrongly", **about, **changes}
-        return event_corrections.correct_event(session, event_id=event_id, new_date=new_date, **given)
+        """What is done when a second person has approved it, where one is needed."""
+        given = {"reason": "Read wrongly", "approved": True, **about, **changes}
+        correction = event_corrections.Correction(event_id, new_date)
+        return event_corrections.put_right(session, correction=correction, **given)
 
     return call
 
@@ -76,7 +78,8 @@ def correct(session, about):
 @pytest.fixture
 def revoke(session, about):
     def call(event_id, **changes):
-        return event_corrections.revoke_event(session, event_id=event_id, **{"reason": "No", **about, **changes})
+        given = {"reason": "No", "approved": True, **about, **changes}
+        return event_corrections.put_right(session, correction=event_corrections.Correction(event_id, None), **given)
 
     return call
 
@@ -174,10 +177,16 @@ def test_replanning_is_idempotent_whatever_was_recorded(session, record, anna):
 
 def test_the_second_look_writes_nothing_and_tells_what_comes(session, about, anna):
     given = {name: about[name] for name in ("study", "study_id", "sites", "now")}
-    (move,) = participant_events.foresee_event(session, type="surgery", effective_on=date(2026, 11, 10), **given)
+    ((move,),) = _told(
+        participant_events.foresee_event(session, type="surgery", effective_on=date(2026, 11, 10), **given)
+    )
     assert (move.timepoint, move.old.target_on, move.new.target_on) == ("op1", None, date(2026, 12, 10))
     assert session.scalars(select(AuditEvent.id)).all() == []
-    assert participant_events.foresee_event(session, type="off_treatment", effective_on=TODAY, **given) == ()
+    assert _told(participant_events.foresee_event(session, type="off_treatment", effective_on=TODAY, **given)) == [()]
+
+
+def _told(diff):
+    return [person.told for person in diff.participants]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +261,7 @@ def test_the_decision_about_the_data_goes_with_the_right_date(session, record, c
         ("surgery", date(2026, 11, 1), TODAY + days(1), "date_in_future"),
         ("surgery", date(2026, 11, 1), CONSENT - days(1), "date_before_consent"),
         ("pro_consent", None, date(2026, 8, 25), "date_after_event"),
-        ("randomized", None, date(2026, 8, 25), "cannot_correct"),
+        ("randomized", None, RANDOMISED, "nothing_changed"),
     ],
 )
 def test_a_date_that_cannot_be_right_is_refused(session, record, correct, anna, type_, on, new, code):
@@ -275,6 +284,37 @@ def test_corrections_are_for_the_own_site(record, correct, revoke):
     for deed in (lambda: correct(event, TODAY, sites=LUN), lambda: revoke(event, sites=LUN)):
         with pytest.raises(NotFound):
             deed()
+
+
+def test_what_moves_the_plan_is_not_done_by_one_person(session, record, about):
+    surgery, progression = record("surgery", date(2026, 11, 1)), record("progression", date(2026, 11, 2))
+    consent = session.scalar(select(ParticipantEvent.id).where(ParticipantEvent.type == "pro_consent"))
+    randomized = session.scalar(select(ParticipantEvent.id).where(ParticipantEvent.type == "randomized"))
+    before = len(session.scalars(select(ParticipantEvent.id)).all())
+    for event in (surgery, progression):
+        with pytest.raises(Refused, match="two_people"):
+            event_corrections.revoke_event(session, event_id=event, reason="No", **about)
+    for event, day in ((surgery, TODAY), (progression, TODAY), (consent, CONSENT + days(2)), (randomized, TODAY)):
+        with pytest.raises(Refused, match="two_people"):
+            event_corrections.correct_event(session, event_id=event, new_date=day, reason="No", **about)
+    assert len(session.scalars(select(ParticipantEvent.id)).all()) == before
+
+
+def test_what_was_looked_at_is_compared_behind_the_lock(session, record, about, house, anna):
+    """Somebody begins to answer between the look and the deed."""
+    given = {name: about[name] for name in ("study", "study_id", "sites", "now")}
+    event = {"type": "progression", "effective_on": date(2026, 11, 20)}
+    first = record("progression", date(2026, 11, 18))
+    seen = participant_events.foresee_event(session, **event, **given).digest
+    session.commit()
+    house.answered(anna, "prog", submitted_at=NOW)
+    record("progression", date(2026, 11, 10))
+    with pytest.raises(Refused, match="look_again"):
+        record("progression", date(2026, 11, 20), seen=seen)
+    with pytest.raises(Refused, match="look_again"):
+        event_corrections.revoke_event(session, event_id=first, reason="No", seen=seen, **about)
+    again = participant_events.foresee_event(session, **event, **given).digest
+    assert record("progression", date(2026, 11, 20), seen=again)
 
 
 # --- messages -------------------------------------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def _place(people: Any, study_id: str, nurse: str) -> Place:
 
 
 def _proposal(people: Any, participant: int, nurse: str) -> int:
-    """A corrected date of randomisation that waits for a second person."""
+    """A correction of the randomisation that waits for a second person."""
     days = {"old": RANDOMIZED_ON, "new": RANDOMIZED_ON - timedelta(days=2)}
     proposal = ChangeProposal(
         kind="anchor_correction", participant_id=participant, diff_hash="0" * 64, reason="Read wrongly",

@@ -181,6 +181,11 @@ class RevokeForm(Form):
 class CorrectForm(Form):
     new_date = Day(_("Right date of randomisation"), [InputRequired(_("Write the date of randomisation."))])
     new_time = Clock(_("Time, if it is known"))
+    arm = RadioField(_("Right arm"), validate_choice=False)  # checked by the service; none is the arm that is recorded
     reason = StringField(
-        _("Why is the date corrected?"), [DataRequired(_("Write a reason. It is kept with the change.")), LONG]
+        _("Why is it corrected?"), [DataRequired(_("Write a reason. It is kept with the change.")), LONG]
     )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.arm.choices = [SelectChoice(arm.code, in_language(arm.label)) for arm in runtime().study.arms]

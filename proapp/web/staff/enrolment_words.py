@@ -65,8 +65,8 @@ REFUSALS: Mapping[str, tuple[tuple[str, ...], Any]] = {
     "keep_until_out_of_range": (("keep_until",), _("The day must lie between the consent and leaving the trial.")),
     "cannot_revoke": ((), _("This cannot be taken back here.")),
     "already_revoked": ((), _("This was already taken back. Nothing was changed.")),
-    "not_randomized": ((), _("The participant is not randomised yet, so there is no date to correct.")),
-    "nothing_changed": (("new_date",), _("That is the date and time already recorded.")),
+    "not_randomized": ((), _("The participant is not randomised yet, so there is nothing to correct.")),
+    "nothing_changed": (("new_date",), _("That is what is already recorded.")),
     "participant_ended": (
         (),
         _("The participant answers no more questionnaires, so there is no sheet to make. Nothing was changed."),

@@ -3,28 +3,26 @@ from it are seen before anything is saved."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-
 from flask import Response, flash, render_template, request
 from flask_babel import gettext
 
 from proapp.services import enrolment as enrolling
 from proapp.services import event_corrections, participant_events, unscheduled
 from proapp.services.cohort import Event, Member
-from proapp.services.enrolment import Move
 from proapp.services.errors import NotFound, Refused
+from proapp.services.event_corrections import Correction
+from proapp.study.diff import Diff
 from proapp.study.events import KINDS
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
-from proapp.web.staff import blueprint
+from proapp.web.staff import blueprint, corrections
 from proapp.web.staff.enrolment import CLINICAL, member, page, to_participant
 from proapp.web.staff.enrolment_forms import RevokeForm, StopForm
 from proapp.web.staff.enrolment_words import refuse, sentence
 from proapp.web.staff.event_forms import EventDateForm
 from proapp.web.staff.presenters import happenings
+from proapp.web.staff.presenters.diff import move_lines
 from proapp.web.staff.presenters.history import EVENTS as EVENT_NAMES
-from proapp.web.staff.presenters.windows import move_lines
 from proapp.web.transactions import database, now, runtime, today
 
 
@@ -57,9 +55,8 @@ def record_event(study_id: str, type_: str) -> Response:
     confirmed = request.form.get("step") == "confirm" or not _plans(type_)
     if request.form.get("step") != "change" and form.validate_on_submit():
         try:
-            if not confirmed or not _was_seen(person, type_, form):
+            if not confirmed or not _recorded_as_seen(person, type_, form):
                 return _foreseen(person, type_, form, changed=confirmed)
-            _record(person, type_, form)
         except Refused as refused:
             if not (confirmed and _is_repeated(refused, form)):
                 refuse(form, refused)
@@ -74,7 +71,7 @@ def _plans(type_: str) -> bool:
     return any(point.anchor == type_ for point in runtime().study.timepoints)
 
 
-def _foresee(person: Member, type_: str, form: StopForm) -> tuple[Move, ...]:
+def _foresee(person: Member, type_: str, form: StopForm) -> Diff:
     return participant_events.foresee_event(
         database(),
         study=runtime().study,
@@ -86,20 +83,26 @@ def _foresee(person: Member, type_: str, form: StopForm) -> tuple[Move, ...]:
     )
 
 
-def _was_seen(person: Member, type_: str, form: StopForm) -> bool:
-    """Whether what would happen is still what was looked at."""
-    return not _plans(type_) or request.form.get("seen", "") == fingerprint(_foresee(person, type_, form))
+def _recorded_as_seen(person: Member, type_: str, form: StopForm) -> bool:
+    """Record it; False if what would happen is no longer what was looked at."""
+    try:
+        _record(person, type_, form)
+    except Refused as refused:
+        if refused.code in corrections.NOT_AS_SEEN:
+            return False
+        raise
+    return True
 
 
 def _foreseen(person: Member, type_: str, form: StopForm, *, changed: bool) -> Response:
-    moves = _foresee(person, type_, form)
+    diff = _foresee(person, type_, form)
     return page(
         "staff/event_look.html",
         form,
         person=person,
         name=EVENT_NAMES[type_],
-        lines=move_lines(runtime().study, moves),
-        seen=fingerprint(moves),
+        lines=move_lines(runtime().study, diff),
+        seen=diff.digest,
         changed=changed,
     )
 
@@ -117,6 +120,7 @@ def _record(person: Member, type_: str, form: StopForm) -> None:
         note=form.note.data,
         actor=staff_actor(),
         now=now(),
+        seen=request.form.get("seen", "") if _plans(type_) else None,
     )
 
 
@@ -136,19 +140,27 @@ def revoke_event(study_id: str, event_id: int) -> Response:
     if event in person.superseded:
         flash(sentence(Refused("already_revoked")), "problem")
         return to_participant(study_id)
-    try:
-        moves = _revoke(study_id, event_id, None, dry_run=True)
-    except Refused as refused:
-        flash(sentence(refused), "problem")
-        return to_participant(study_id)
+    changed = False
     if form.validate_on_submit():
         try:
-            _revoke(study_id, event_id, form.reason.data, dry_run=False)
+            return _put_right(person, event, Correction(event_id, None), form)
         except Refused as refused:
-            refuse(form, refused)
-        else:
-            flash(gettext("Taken back: %(event)s.", event=EVENT_NAMES[event.type]))
-            return to_participant(study_id)
+            changed = refused.code in corrections.NOT_AS_SEEN
+            if refused.code == "already_proposed":
+                return corrections.waits(study_id, Correction(event_id, None))
+            if not changed:
+                refuse(form, refused)
+    return _revocation(person, event, form, changed=changed)
+
+
+def _revocation(person: Member, event: Event, form: RevokeForm, *, changed: bool) -> Response:
+    try:
+        looked = corrections.look(person.study_id, Correction(event.id, None))
+    except Refused as refused:
+        if refused.code == "already_proposed":
+            return corrections.waits(person.study_id, None)
+        flash(sentence(refused), "problem")
+        return to_participant(person.study_id)
     return page(
         "staff/event_revoke.html",
         form,
@@ -156,31 +168,36 @@ def revoke_event(study_id: str, event_id: int) -> Response:
         event=event,
         kind=KINDS[event.type],
         name=EVENT_NAMES[event.type],
-        lines=move_lines(runtime().study, moves),
+        lines=move_lines(runtime().study, looked.diff),
+        two_people=looked.two_people,
+        seen=looked.diff.digest,
+        changed=changed,
     )
 
 
-def _revoke(study_id: str, event_id: int, reason: str | None, *, dry_run: bool) -> tuple[Move, ...]:
-    return event_corrections.revoke_event(
-        database(),
-        study=runtime().study,
-        study_id=study_id,
-        sites=staff().sites,
-        event_id=event_id,
-        reason=reason,
-        actor=staff_actor(),
-        now=now(),
-        dry_run=dry_run,
-    )
+def _put_right(person: Member, event: Event, correction: Correction, form: RevokeForm | EventDateForm) -> Response:
+    """Do it, or propose it where that takes two people; only what was looked at."""
+    study_id, reason = person.study_id, form.reason.data
+    if corrections.look(study_id, correction).two_people:
+        return corrections.propose(study_id, correction, reason)
+    about, seen = corrections.given(study_id, correction), request.form.get("seen") or None
+    event_corrections.put_right(database(), **about, reason=reason, seen=seen, actor=staff_actor())
+    name = EVENT_NAMES[event.type]
+    if correction.new_date is None:
+        flash(gettext("Taken back: %(event)s.", event=name))
+    else:
+        flash(gettext("The date is corrected: %(event)s.", event=name))
+    return to_participant(study_id)
 
 
 @blueprint.route("/participants/<study_id>/events/<int:event_id>/correct", methods=["GET", "POST"])
 @audience(*CLINICAL)
 def correct_event(study_id: str, event_id: int) -> Response:
-    """The form, a look at what moves and what stays, and only then the deed."""
+    """The form, a look at what moves and what stays, and only then the deed, or its proposal."""
     person = member(study_id)
     event = _event(person, event_id)
-    if not KINDS[event.type].dated:
+    kind = KINDS[event.type]
+    if not kind.dated:
         raise NotFound(str(event_id))
     if event in person.superseded:
         flash(sentence(Refused("event_replaced")), "problem")
@@ -189,43 +206,34 @@ def correct_event(study_id: str, event_id: int) -> Response:
     step = request.form.get("step", "")
     if step in ("look", "confirm") and form.validate_on_submit():
         try:
-            return _put_right(person, event, form, step)
+            return _corrected(person, event, form, step)
         except Refused as refused:
+            if refused.code == "already_proposed":
+                return corrections.waits(study_id, Correction(event_id, form.new_date.data))
             refuse(form, refused)
-    return page("staff/event_correct.html", form, person=person, recorded=event, name=EVENT_NAMES[event.type])
+    name = EVENT_NAMES[event.type]
+    return page("staff/event_correct.html", form, person=person, recorded=event, name=name, kind=kind)
 
 
-def _put_right(person: Member, event: Event, form: EventDateForm, step: str) -> Response:
-    moves = _correct_date(person, event, form, dry_run=True)
-    now_seen = fingerprint(moves)
-    if step == "confirm" and request.form.get("seen", "") == now_seen:
-        _correct_date(person, event, form, dry_run=False)
-        flash(gettext("The date is corrected: %(event)s.", event=EVENT_NAMES[event.type]))
-        return to_participant(person.study_id)
+def _corrected(person: Member, event: Event, form: EventDateForm, step: str) -> Response:
+    correction = Correction(event.id, form.new_date.data)
+    if step == "confirm":
+        try:
+            return _put_right(person, event, correction, form)
+        except Refused as refused:
+            if refused.code not in corrections.NOT_AS_SEEN:
+                raise
+    looked = corrections.look(person.study_id, correction)
     return page(
         "staff/event_correct_look.html",
         form,
         person=person,
         recorded=event,
         name=EVENT_NAMES[event.type],
-        lines=move_lines(runtime().study, moves),
-        seen=now_seen,
+        lines=move_lines(runtime().study, looked.diff),
+        two_people=looked.two_people,
+        seen=looked.diff.digest,
         changed=step == "confirm",
-    )
-
-
-def _correct_date(person: Member, event: Event, form: EventDateForm, *, dry_run: bool) -> tuple[Move, ...]:
-    return event_corrections.correct_event(
-        database(),
-        study=runtime().study,
-        study_id=person.study_id,
-        sites=staff().sites,
-        event_id=event.id,
-        new_date=form.new_date.data,
-        reason=form.reason.data,
-        actor=staff_actor(),
-        now=now(),
-        dry_run=dry_run,
     )
 
 
@@ -235,8 +243,3 @@ def _event(person: Member, event_id: int) -> Event:
         if event.id == event_id and event.type in KINDS:
             return event
     raise NotFound(str(event_id))
-
-
-def fingerprint(moves: Sequence[Move]) -> str:
-    """What was looked at, in short: the deed is done only if it still is what would happen."""
-    return hashlib.sha256(repr(moves).encode()).hexdigest()[:16]

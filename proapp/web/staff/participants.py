@@ -12,7 +12,7 @@ from proapp.services.cohort import Member, Scope
 from proapp.services.overview import Dossier, Wanted
 from proapp.study.worklist import Case
 from proapp.web.guard import audience, staff, staff_actor
-from proapp.web.staff import blueprint, contact_check
+from proapp.web.staff import blueprint, contact_check, proposal_words
 from proapp.web.staff.frame import may_open
 from proapp.web.staff.presenters import grid as grid_words
 from proapp.web.staff.presenters import history, person, scores, timeline, words
@@ -122,9 +122,9 @@ def _scores(found: Dossier, on: Background) -> list[scores.Part]:
 
 
 def _asked_or_proposed(member: Member) -> Iterator[person.Notice]:
-    """What waits for somebody here: a wish of the participant, and a corrected date for those who see proposals."""
+    """What waits for somebody here: a wish of the participant, and a correction for those who see proposals."""
     yield from person.asked(_case(member))
     if may_open("staff.proposals"):
         waiting = proposals.of_participant(database(), member.study_id, sites=staff().sites)
         if waiting is not None:
-            yield person.correction_waits()
+            yield person.correction_waits(proposal_words.what(waiting))

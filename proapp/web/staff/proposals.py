@@ -14,10 +14,11 @@ from proapp.services.proposals import Proposal
 from proapp.web import versions
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
-from proapp.web.staff import blueprint
+from proapp.web.staff import blueprint, corrections, proposal_words
 from proapp.web.staff.enrolment import CLINICAL
 from proapp.web.staff.enrolment_forms import LONG
 from proapp.web.staff.presenters import diff as presenter
+from proapp.web.staff.presenters.history import EVENTS as EVENT_NAMES
 from proapp.web.staff.proposal_words import sentence
 from proapp.web.transactions import database, now, runtime
 
@@ -68,7 +69,7 @@ def proposal_list() -> str:
 def name(proposal: Proposal) -> str:
     if proposal.kind == "amendment":
         return gettext("Amendment: version %(number)s of the study", number=proposal.number)
-    return gettext("%(study_id)s: date of randomisation", study_id=proposal.study_id)
+    return f"{proposal.study_id}: {proposal_words.what(proposal)}"
 
 
 @blueprint.route("/proposals/<int:proposal_id>", methods=["GET", "POST"])
@@ -132,7 +133,9 @@ def _shown(found: Proposal) -> dict[str, Any]:
         "digest": "",
     }
     if found.kind == "anchor_correction":
-        shown |= {"old": anchor_corrections.proposed(found, "old"), "new": anchor_corrections.proposed(found)}
+        old, new = anchor_corrections.said(found, "old"), anchor_corrections.said(found, "new")
+        arms = corrections.arm_names(old[2], new[2]) if old and new and new[2] else ()
+        shown |= {"old": old, "new": new, "arms": arms, "event": EVENT_NAMES[found.payload["type"]]}
     if found.decision is not None:
         return shown
     try:

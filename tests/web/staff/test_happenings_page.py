@@ -136,12 +136,37 @@ def test_a_date_is_put_right_after_a_look(berit, runtime, people, anna):
     assert 'value="2026-11-02"' in berit.text
     assert berit.post(page, {**form, "step": "look"}).status_code == 200
     assert "Fri 4 Dec 2026" in berit.text or "Sat 5 Dec 2026" in berit.text
-    assert berit.post(page, {**form, "step": "confirm", "seen": seen(berit)}).status_code == 303
-    assert "The date is corrected: Surgery." in berit.follow().get_data(as_text=True)
+    assert "Nothing moves before somebody else has approved it." in berit.text
+    form = {**form, "step": "confirm", "seen": seen(berit)}
+    places = {berit.post(page, form).headers["Location"] for _click in range(2)}
+    assert "The correction is proposed." in berit.follow().get_data(as_text=True)
+    assert target(runtime, "op1") == date(2026, 12, 2)
+    berit.get(BASE)
+    assert "A correction has been proposed: Surgery, another date." in berit.text
+    text = approved(people, *places).text
     assert target(runtime, "op1") == date(2026, 12, 5)
-    assert "Put right: Surgery, 5 November 2026" in berit.text
+    assert "Put right: Surgery, 5 November 2026" in text
     berit.get(page)
     assert "replaced or taken back meanwhile" in berit.follow().get_data(as_text=True)
+
+
+def approved(people, address):
+    """Another person says yes, having looked; returns the browser, on the participant's page."""
+    ivar = people.staff("ivar")
+    ivar.get(address)
+    assert ivar.post(address, {"do": "approve", "seen": seen(ivar)}).status_code == 303
+    assert "Approved. It is done." in ivar.follow().get_data(as_text=True)
+    return ivar
+
+
+def test_a_date_from_which_nothing_is_counted_is_put_right_by_one_person(berit, runtime, people, anna):
+    people.event(anna, "death", date(2026, 11, 1))
+    page = f"{EVENTS}/{recorded(runtime, 'death')[0].id}/correct"
+    form = {"new_date": "2026-11-02", "reason": "Read wrongly"}
+    berit.post(page, {**form, "step": "look"})
+    assert "somebody else" not in berit.text
+    assert berit.post(page, {**form, "step": "confirm", "seen": seen(berit)}).status_code == 303
+    assert "The date is corrected: Died." in berit.follow().get_data(as_text=True)
 
 
 def test_a_correction_without_a_reason_is_sent_back(berit, runtime, people, anna):
@@ -156,15 +181,28 @@ def test_dates_that_two_people_correct_are_not_corrected_here(berit, runtime):
         assert berit.get(f"{EVENTS}/{recorded(runtime, type_)[0].id}/correct").status_code == 404
 
 
-def test_taking_back_a_progression_shows_what_goes(berit, runtime):
+def test_taking_back_a_progression_shows_what_goes_and_waits_for_a_second_person(berit, runtime, people):
     berit.post(f"{EVENTS}/progression", {"effective_on": "2026-11-02", "step": "look"})
     berit.post(f"{EVENTS}/progression", {"effective_on": "2026-11-02", "step": "confirm", "seen": seen(berit)})
     page = f"{EVENTS}/{recorded(runtime, 'progression')[0].id}/revoke"
     berit.get(page)
     assert "no longer asked for" in berit.text
-    assert berit.post(page, {"reason": "Somebody else"}).status_code == 303
+    assert berit.post(page, {"reason": "Somebody else"}).status_code == 200  # it was not looked at
+    assert "Look again." in berit.text
+    form = {"reason": "Somebody else", "seen": seen(berit)}
+    address = berit.post(page, form).headers["Location"]
+    assert berit.post(page, form).headers["Location"] == address
+    assert target(runtime, "prog") == date(2026, 11, 9)
+    berit.get(page)
+    assert "already waits for a second person" in berit.follow().get_data(as_text=True)
+    berit.get("/staff/proposals")
+    assert "UME-001: Progression, to be taken back" in berit.text
+    text = approved(people, address).text
     assert target(runtime, "prog") is None
-    assert "Taken back: Progression, 2 November 2026" in berit.follow().get_data(as_text=True)
+    assert "Taken back: Progression, 2 November 2026" in text
+    ivar = people.staff("ivar")
+    ivar.get(address)
+    assert "taken back: it never happened" in ivar.text
 
 
 def test_who_was_lost_can_be_in_touch_again(berit, runtime):

@@ -378,9 +378,48 @@ def test_the_participants_history_tells_what_an_amendment_did(people, runtime, a
 
 
 def test_the_participants_page_says_that_a_correction_waits(people, anna):
-    words = "Another randomisation date has been proposed."
+    words = "A correction has been proposed: date of randomisation."
     page = "/staff/participants/UME-001"
     assert words not in people.staff("berit").get(page).get_data(as_text=True)
     propose(people)
     assert words in people.staff("berit").get(page).get_data(as_text=True)
     assert words not in people.staff("stina").get(page).get_data(as_text=True)
+
+
+def test_a_wrong_arm_is_corrected_by_two_people_and_named_only_where_arms_are(people, runtime, anna):
+    surgical, oncological = (str(arm.label["en"]) for arm in runtime.study.arms)
+    berit = people.staff("berit")
+    berit.get(CORRECT)
+    chosen = [one for one in re.findall(r"<input[^>]*>", berit.text) if 'name="arm"' in one and "checked" in one]
+    assert [runtime.study.arms[0].code in one for one in chosen] == [True]
+    form = {"new_date": "2026-08-10", "new_time": "", "arm": runtime.study.arms[1].code, "reason": "The wrong line"}
+    berit.post(CORRECT, {**form, "step": "look"})
+    change = f"{surgical} → {oncological}"
+    assert change in berit.text
+    address = berit.post(CORRECT, {**form, "seen": seen(berit), "step": "confirm"}).headers["Location"]
+    ivar = people.staff("ivar")
+    ivar.get(PROPOSALS)
+    assert "UME-001: randomisation, another arm" in ivar.text
+    assert oncological not in ivar.text
+    ivar.get(address)
+    assert change in ivar.text
+    for name in ("mona", "stina", "ada"):  # who has no such pages is told nothing of the arm that is proposed
+        reader = people.staff(name)
+        assert reader.get(address).status_code == 403
+        reader.get("/staff/participants/UME-001")
+        assert oncological not in reader.text
+    ivar.get(address)
+    assert ivar.post(address, {"do": "approve", "seen": seen(ivar)}).status_code == 303
+    page = ivar.follow().get_data(as_text=True)
+    assert f"Put right: Randomisation, 10 August 2026, {change}" in page
+    assert f"The arm was corrected from {surgical} to {oncological}." in page
+    with runtime.reading() as session:
+        newest = session.scalars(select(ParticipantEvent).order_by(ParticipantEvent.id.desc()).limit(1)).one()
+    assert newest.payload == {"arm": runtime.study.arms[1].code}
+
+
+def test_an_arm_that_does_not_exist_is_sent_back(people, anna):
+    berit = people.staff("berit")
+    berit.get(CORRECT)
+    assert berit.post(CORRECT, {**FIX, "arm": "XXX", "step": "look"}).status_code == 422
+    assert "Choose the arm." in berit.text

@@ -16,6 +16,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00", re.AS
 
 NAMES: Mapping[str, Any] = {
     "answered_items": lazy_gettext("answers"),
+    "arm": lazy_gettext("arm"),
     "assessment": lazy_gettext("assessment"),
     "assessment_id": lazy_gettext("assessment"),
     "auto_submitted": lazy_gettext("sent by the system"),

@@ -241,6 +241,11 @@ def _event(details: Mapping[str, Any], timepoints: Mapping[int, str], on: Backgr
         gone = str((details.get("payload") or {}).get("type"))
         return gettext("Taken back: %(event)s, %(day)s", event=str(EVENTS.get(gone, gone)), day=when)
     if details.get("supersedes"):
+        old, new = ((details.get(which) or {}).get("arm") for which in ("old", "new"))
+        if old != new:
+            arms = {arm.code: str(words.in_language(arm.label)) for arm in on.study.arms}
+            change = " → ".join(arms.get(code, str(code or "–")) for code in (old, new))
+            return gettext("Put right: %(event)s, %(day)s, %(change)s", event=named, day=when, change=change)
         return gettext("Put right: %(event)s, %(day)s", event=named, day=when)
     return gettext("Recorded: %(event)s, %(day)s", event=named, day=when)
 

@@ -74,7 +74,7 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
     for event in member.events:
         if event.type in ("death", "trial_withdrawal", "pro_stop", "lost_to_follow_up"):
             yield _stopped(event)
-    yield from _corrected(member, names)
+    yield from _corrected(member, names, on)
     if stop is None:
         yield from _unreachable(member, on)
     if stop is None and member.facts.randomized_on is None:
@@ -90,9 +90,9 @@ def notices(member: Member, names: Mapping[int, str], on: Background) -> Iterato
         )
 
 
-def correction_waits() -> Notice:
+def correction_waits(what: str) -> Notice:
     return Notice(
-        gettext("Another randomisation date has been proposed."),
+        gettext("A correction has been proposed: %(what)s.", what=what),
         gettext("Nothing has been moved yet: a second person has to approve it."),
     )
 
@@ -233,8 +233,8 @@ def _stopped(event: Event) -> Notice:
     return Notice(gettext("Left the trial on %(day)s.", day=on), str(use) if use else "")
 
 
-def _corrected(member: Member, names: Mapping[int, str]) -> Iterator[Notice]:
-    """The dates that were in force before, who put them right, and why."""
+def _corrected(member: Member, names: Mapping[int, str], on: Background) -> Iterator[Notice]:
+    """The date or arm that was in force before, who put it right, and why."""
     current = next((event for event in member.events if event.type == "randomized"), None)
     before = [event for event in member.superseded if event.type == "randomized"]
     if current is None or not before:
@@ -245,5 +245,9 @@ def _corrected(member: Member, names: Mapping[int, str]) -> Iterator[Notice]:
         old=day(before[-1].effective_on),
         new=day(current.effective_on),
     )
+    old, new = before[-1].payload.get("arm"), current.payload.get("arm")
+    if old != new:
+        arms = {arm.code: str(in_language(arm.label)) for arm in on.study.arms}
+        text = gettext("The arm was corrected from %(old)s to %(new)s.", old=arms.get(old, old), new=arms.get(new, new))
     more = gettext("%(when)s by %(who)s.", when=moment(current.recorded_at), who=who)
     yield Notice(text, f"{more} {current.reason}" if current.reason else more)

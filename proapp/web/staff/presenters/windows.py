@@ -8,8 +8,7 @@ from datetime import date
 
 from flask_babel import format_date
 
-from proapp.services.enrolment import Move, Window
-from proapp.services.plan_changes import Dates
+from proapp.services.enrolment import Window
 from proapp.study.model import Study
 from proapp.web.context import in_language
 
@@ -58,27 +57,3 @@ def window_lines(study: Study, windows: Iterable[Window]) -> list[WindowLine]:
         )
         for window in windows
     ]
-
-
-def move_lines(study: Study, moves: Iterable[Move]) -> list[MoveLine]:
-    return [
-        MoveLine(
-            label=_label(study, move),
-            old=_three(move.old),
-            new=_three(move.new) if move.moves else None,
-            mismatch=move.mismatch,
-            is_new=move.old.target_on is None,
-            is_gone=move.cancelled or (move.moves and move.new.target_on is None),
-        )
-        for move in moves
-    ]
-
-
-def _label(study: Study, move: Move) -> str:
-    known = study.timepoints_by_code.get(move.timepoint)
-    name = in_language(known.label) if known else move.timepoint
-    return f"{name} ({move.occurrence})" if move.occurrence > 1 else name
-
-
-def _three(dates: Dates) -> tuple[str, str, str]:
-    return short_day(dates.opens_on), short_day(dates.target_on), short_day(dates.closes_on)
