@@ -72,8 +72,7 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
     from proapp.services.sweep import note_run
     from proapp.worker import portions
 
-    if as_of == now:
-        runtime = keep_up(runtime)
+    behind = _fell_behind(runtime := keep_up(runtime), now) if as_of == now else False
     reports = list(portions(runtime, now=now, as_of=as_of))
     _tell_submitted(reports, "submitted")
     if as_of == now:
@@ -87,7 +86,18 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
             _tell_messages(told_since(session, now=now))
     with runtime.writing.begin() as session:
         note_run(session, now)
-    return any(report.failed for report in reports)
+    return behind or any(report.failed for report in reports)
+
+
+def _fell_behind(runtime: Runtime, now: datetime) -> bool:
+    """Name the sites at which a version should have begun and could not; whether there are any."""
+    from proapp.services.activation import overdue
+
+    with runtime.reading() as session:
+        behind = overdue(session, study=runtime.study, now=now)
+    for number, site, _ in behind:
+        click.echo(f"FAILED version {number} could not begin at {site}", err=True)
+    return bool(behind)
 
 
 def _tell_submitted(reports: list[Report], verb: str) -> None:

@@ -6,7 +6,7 @@ many participants it has. A second worker finds nothing left to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Assessment, AuditEvent, Participant, SiteActivation, StudyVersion
+from proapp.db.queries import AnySelect
 from proapp.services import audit, planning, plans, versions
 from proapp.services.audit import GENESIS, WORKER, Actor, Entry
 from proapp.services.plan_changes import Change, changes
@@ -22,6 +23,7 @@ from proapp.services.plans import Held
 from proapp.services.register import today_at
 from proapp.study import events as history
 from proapp.study.model import Study
+from proapp.study.schedule import open_instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +36,57 @@ class Activated:
     participants: int
 
 
-def activate_next(session: Session, *, study: Study, now: datetime, actor: Actor = WORKER) -> Activated | None:
+class NotBegun(Exception):
+    """A version could not begin at a site; nothing of it is written. `error` is the kind of what went wrong: a message
+    may name participants."""
+
+    def __init__(self, number: str, site: str, error: str) -> None:
+        super().__init__(f"{number} at {site}: {error}")
+        self.number, self.site, self.error = number, site, error
+
+
+def activate_next(
+    session: Session, *, study: Study, now: datetime, actor: Actor = WORKER, but: Container[str] = ()
+) -> Activated | None:
     """Let the next site whose day has come begin with its version; None when there is none. The caller commits.
 
-    One statement when there is nothing to do.
+    Sites in `but` are left alone, with all their versions: a later one does not overtake one that could not begin.
+    Raises NotBegun, and the caller rolls back. One statement when there is nothing to do.
     """
-    waiting = (
+    waiting = _waiting().with_for_update(of=SiteActivation, skip_locked=True)
+    for row, number in session.execute(waiting):
+        if row.site_code not in but and _has_come(row, study, now):
+            site = row.site_code  # after a failure the row cannot be asked any more
+            try:
+                done, entry = begin(session, row, number, study=study, now=now, actor=actor)
+                audit.record(session, entry, actor=actor, now=now)
+            except Exception as error:
+                raise NotBegun(number, site, type(error).__name__) from error
+            return done
+    return None
+
+
+def overdue(session: Session, *, study: Study, now: datetime) -> tuple[tuple[str, str, datetime], ...]:
+    """(version, site, since when) of what should have begun by `now` and has not, in the order of the versions. One
+    statement."""
+    return tuple(
+        (number, row.site_code, open_instant(row.active_from, study.zone(row.site_code)))
+        for row, number in session.execute(_waiting())
+        if _has_come(row, study, now)
+    )
+
+
+def _waiting() -> AnySelect:
+    return (
         select(SiteActivation, StudyVersion.number)
         .join(StudyVersion, StudyVersion.id == SiteActivation.version_id)
         .where(SiteActivation.applied_at.is_(None))
         .order_by(SiteActivation.version_id, SiteActivation.site_code)
-        .with_for_update(of=SiteActivation, skip_locked=True)
     )
-    for row, number in session.execute(waiting):
-        if row.active_from <= today_at(study, row.site_code, now):
-            done, entry = begin(session, row, number, study=study, now=now, actor=actor)
-            audit.record(session, entry, actor=actor, now=now)
-            return done
-    return None
+
+
+def _has_come(row: SiteActivation, study: Study, now: datetime) -> bool:
+    return row.active_from <= today_at(study, row.site_code, now)
 
 
 def begin(

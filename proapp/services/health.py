@@ -6,27 +6,31 @@ other. Two statements (three before the first tick), whatever the number of mess
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import case, func, select
+from sqlalchemy import String, case, cast, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Installation, Message, StudyVersion
+from proapp.db.models import Installation, Message, SiteActivation, StudyVersion
 from proapp.services.messages import ELECTRONIC
+from proapp.study.model import Study
+from proapp.study.schedule import open_instant
 
-Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent"]
+Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent", "activation_late"]
 
 TICK_LATE = timedelta(minutes=10)
 QUEUE_LATE = timedelta(minutes=15)
 FAILING_LATE = timedelta(hours=1)  # a message that was refused for so long is more than a passing fault
 REFUSALS = 5  # a gateway that says no once or twice, as mail servers do to strangers, is none that fails
+ACTIVATION_LATE = timedelta(minutes=10)  # the first tick after midnight begins with it
 SILENCE = timedelta(hours=48)
 RECENT = timedelta(hours=24)
 RATE_OVER = timedelta(days=7)
 ADDRESS_FAULTS = ("recipient_refused", "address_not_supported", "undeliverable", "no_contact")  # not the system's
+BEGINS = "begins:"
 WORKER = "worker:"  # a worker's sign of life: Installation worker:<name> holds the moment it last looked
 
 
@@ -36,6 +40,8 @@ class Health:
     `oldest_retried` since when the first of those that a gateway refused is in the queue. `due` and `handed_over` are
     of the last 48 hours, and `oldest_unsent` is when the first of these that waits, or was given up, was due; `failed`
     is of the last 24 hours, `left` and `arrived` of the last 7 days.
+
+    `not_begun` is (version, site, since when) of what should have begun at a site and has not.
 
     A message that failed because its address is wrong says nothing about the system: it is not in `due`, nor unsent.
     """
@@ -54,6 +60,7 @@ class Health:
     failed: int
     left: int
     arrived: int
+    not_begun: Sequence[tuple[str, str, datetime]] = ()
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -62,6 +69,7 @@ class Health:
             ("tick_late", _far(self.last_tick or self.installed_at, TICK_LATE, self.now)),
             ("queue_late", _older(self.oldest_waiting, QUEUE_LATE, self.now)),
             ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
+            ("activation_late", any(_older(since, ACTIVATION_LATE, self.now) for _, _, since in self.not_begun)),
             ("nothing_sent", self.handed_over == 0 and _older(self.oldest_unsent, FAILING_LATE, self.now)),
         ]
         return tuple(name for name, is_so in found if is_so)
@@ -72,9 +80,9 @@ class Health:
         return self.arrived / self.left if self.left else None
 
 
-def health(session: Session, *, now: datetime) -> Health:
-    """How things stand at `now`."""
-    told = {name: value for name, value in session.execute(select(Installation.name, Installation.value))}
+def health(session: Session, *, study: Study, now: datetime) -> Health:
+    """How things stand at `now`. The study says when a day begins at a site."""
+    told = {name: value for name, value in session.execute(_noted())}
     tick = _moment(told.get("last_tick"))
     rows = session.execute(_messages(now)).all()
     return Health(
@@ -96,6 +104,7 @@ def health(session: Session, *, now: datetime) -> Health:
         failed=sum(int(row.failed) for row in rows),
         left=sum(int(row.left) for row in rows),
         arrived=sum(int(row.left) for row in rows if row.state == "delivered"),
+        not_begun=tuple(one for one in _beginnings(told, study) if one[2] <= now),
     )
 
 
@@ -117,6 +126,26 @@ def failures(session: Session, *, now: datetime) -> list[tuple[str, str, int]]:
 def last_tick(session: Session) -> datetime | None:
     """When the clock last did its round."""
     return _moment(session.scalar(select(Installation.value).where(Installation.name == "last_tick")))
+
+
+def _noted() -> Any:
+    """What the installation notes about itself and, in the same statement, which versions wait to begin at which sites
+    (`begins:<site>:<version>` holds the day)."""
+    place = literal(BEGINS) + SiteActivation.site_code + ":" + StudyVersion.number
+    waiting = (
+        select(place, cast(SiteActivation.active_from, String))
+        .join(StudyVersion, StudyVersion.id == SiteActivation.version_id)
+        .where(SiteActivation.applied_at.is_(None))
+    )
+    return union_all(select(Installation.name, Installation.value), waiting)
+
+
+def _beginnings(told: Mapping[str, str], study: Study) -> Iterator[tuple[str, str, datetime]]:
+    """(version, site, from when on) of what waits to begin."""
+    for name, day in sorted(told.items()):
+        if name.startswith(BEGINS):
+            site, _, number = name.removeprefix(BEGINS).partition(":")
+            yield number, site, open_instant(date.fromisoformat(day), study.zone(site))
 
 
 def _messages(now: datetime) -> Any:

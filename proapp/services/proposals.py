@@ -1,10 +1,10 @@
 """Changes that two people make: one proposes, another one looks at what it does and approves, refuses, or lets it wait.
 
 An amendment is proposed by a coordinator and approved by another coordinator, or by an investigator whose sites are all
-the sites it concerns: nobody approves what they may not see. A corrected date of randomisation is proposed by whoever
-may write about the participant and approved by anybody else who may. Nothing is done before the second person's yes,
-and then exactly what that person saw: the hash of the diff is carried along and compared in the transaction that does
-it. What each kind does is in `amendments` and `anchor_corrections`.
+the sites it concerns: nobody approves what they may not see. The correction of an event that assessments are counted
+from is proposed by whoever may write about the participant and approved by anybody else who may. Nothing is done before
+the second person's yes, and then exactly what that person saw: the hash of the diff is carried along and compared in
+the transaction that does it. What each kind does is in `amendments` and `anchor_corrections`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import select
@@ -95,10 +96,13 @@ def to_approve(session: Session, *, user_id: int, role: str, sites: frozenset[st
 
 
 def decided(session: Session, *, role: str, sites: frozenset[str] | None) -> tuple[Proposal, ...]:
-    """The latest that were decided, newest first."""
-    query = _scoped(sites).where(ChangeProposal.decision.is_not(None)).order_by(ChangeProposal.decided_at.desc())
-    found = map(_proposal, session.execute(query.limit(SHOWN_DECIDED)))
-    return tuple(one for one in found if visible(one, role=role, sites=sites))
+    """The latest that were decided, newest first. One statement."""
+    newest = (ChangeProposal.decided_at.desc(), ChangeProposal.id.desc())
+    query = _scoped(sites).where(ChangeProposal.decision.is_not(None)).order_by(*newest)
+    # Which amendments are theirs is not known to SQL, so rows are read until enough of them are.
+    with session.execute(query.execution_options(yield_per=SHOWN_DECIDED)) as rows:
+        mine = (one for one in map(_proposal, rows) if visible(one, role=role, sites=sites))
+        return tuple(islice(mine, SHOWN_DECIDED))
 
 
 def find(session: Session, proposal_id: int, *, role: str, sites: frozenset[str] | None) -> Proposal:

@@ -70,7 +70,7 @@ def health() -> Response:
     """
     try:
         found = current_revision(runtime().engine)
-        runs = checking.health(database(), now=now()) if found == _head() else None
+        runs = checking.health(database(), study=runtime().study, now=now()) if found == _head() else None
     except (SQLAlchemyError, OSError):
         found = runs = None
     checks = {"database": found is not None, "migrations": found == _head()}

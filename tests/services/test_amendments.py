@@ -9,9 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import func, select, update
 
-from proapp import delivery
+from proapp import delivery, worker
 from proapp.amending import keep_up
 from proapp.db.models import (
     Assessment,
@@ -38,6 +39,7 @@ from proapp.services import (
     proposals,
     versions,
 )
+from proapp.services import health as checking
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
@@ -275,6 +277,23 @@ def test_who_proposed_cannot_approve(desk, runtime):
     assert entries(runtime, "proposal.approved") == []
 
 
+def test_what_others_decided_does_not_crowd_out_ones_own(desk, runtime, house):
+    """The latest twenty are the latest twenty that this person may see, not what is left of the latest twenty."""
+    own = desk.propose(amended(WIDER), {"UME": TODAY})
+    desk.approve(own)
+    both = desk.propose(amended(WIDER, number="2.1"), {"LUN": TODAY})
+    with runtime.writing.begin() as session:
+        said = session.get_one(ChangeProposal, both)
+        made = {name: getattr(said, name) for name in ("kind", "payload", "diff_hash", "reason", "proposed_at")}
+        made |= {"to_version_id": said.to_version_id, "proposed_by_id": said.proposed_by_id, "decision": "refused"}
+        later = {"decided_at": runtime.clock() + timedelta(hours=1), "decided_by_id": house.kerstin.id}
+        session.add_all(ChangeProposal(**made, **later) for _ in range(proposals.SHOWN_DECIDED))
+    with runtime.reading() as session:
+        mine = proposals.decided(session, role="investigator", sites=frozenset({"UME"}))
+        assert [one.id for one in mine] == [own]
+        assert len(proposals.decided(session, role="coordinator", sites=None)) == proposals.SHOWN_DECIDED
+
+
 def test_a_nurse_neither_approves_an_amendment_nor_sees_it(desk, runtime):
     proposal = desk.propose(amended(WIDER), {"UME": TODAY})
     with pytest.raises(NotFound):
@@ -510,6 +529,62 @@ def test_two_workers_begin_a_site_once(desk, runtime, house, clock):
     assert sorted(one.site_code for one in entries(runtime, "activation.applied")) == ["LUN", "UME"]
     assert len(entries(runtime, "assessment.moved")) == 2
     assert verified(runtime)
+
+
+@pytest.fixture
+def broken_at(monkeypatch: Any) -> set[str]:
+    """Sites at which beginning fails, in the middle of it."""
+    sites: set[str] = set()
+    hold = activation.hold
+
+    def failing(session: Any, codes: Any) -> None:
+        hold(session, codes)
+        if sites & set(codes):
+            raise ValueError("UME-001 has something that nobody thought of")
+
+    monkeypatch.setattr(activation, "hold", failing)
+    return sites
+
+
+def test_a_site_that_cannot_begin_keeps_none_of_the_others(desk, runtime, plan_of, house, clock, broken_at):
+    desk.amend(amended(WIDER), {"LUN": TOMORROW, "UME": TOMORROW})
+    desk.amend(amended(WIDER, number="3.0"), {"LUN": TOMORROW})
+    clock.forward(days=1)
+    broken_at.add("LUN")
+    with structlog.testing.capture_logs() as lines:
+        runtime = worker.amended(runtime)
+    assert plan_of(house.anna)["m06"].protocol_version == "2.0"
+    assert plan_of(house.lisa)["m06"].protocol_version == "example 1"  # nor has the third overtaken the second
+    (said,) = [line for line in lines if line["log_level"] == "error"]
+    assert said == {
+        "event": "study.not_activated", "version": "2.0", "site": "LUN", "error_type": "ValueError",
+        "log_level": "error",
+    }  # fmt: skip
+    assert verified(runtime)
+    for broken in (True, False):
+        if not broken:
+            broken_at.clear()
+            runtime = worker.amended(runtime)
+        with runtime.reading() as session:
+            health = checking.health(session, study=runtime.study, now=runtime.clock())
+        assert ("activation_late" in health.troubles) is broken
+        assert [one[:2] for one in health.not_begun] == ([("2.0", "LUN"), ("3.0", "LUN")] if broken else [])
+    assert plan_of(house.lisa)["m06"].protocol_version == "3.0"
+
+
+def test_a_version_is_not_late_before_its_day_nor_at_midnight(desk, runtime, house, clock):
+    desk.amend(amended(WIDER), {"UME": TOMORROW})
+
+    def late() -> list[bool]:
+        with runtime.reading() as session:
+            health = checking.health(session, study=runtime.study, now=runtime.clock())
+        return [bool(health.not_begun), "activation_late" in health.troubles]
+
+    assert late() == [False, False]
+    clock.set(datetime(2026, 11, 23, 23, 5, tzinfo=UTC))  # five past midnight in Umeå
+    assert late() == [True, False]
+    clock.forward(minutes=6)
+    assert late() == [True, True]
 
 
 def test_a_clock_that_was_away_begins_late(desk, runtime, house, clock):

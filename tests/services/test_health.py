@@ -42,7 +42,7 @@ def ticked(runtime: Any, ago: timedelta, name: str = "last_tick") -> None:
 
 def found(runtime: Any) -> health.Health:
     with runtime.reading() as session:
-        return health.health(session, now=START)
+        return health.health(session, study=runtime.study, now=START)
 
 
 def test_an_empty_database_is_well(runtime: Any) -> None:

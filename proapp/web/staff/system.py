@@ -26,6 +26,10 @@ TROUBLES = {
     ),
     "queue_late": lazy_gettext("Messages wait that could have gone: nobody takes them out of the queue."),
     "gateway_failing": lazy_gettext("A gateway has refused messages for more than an hour; they are tried again."),
+    "activation_late": lazy_gettext(
+        "A version of the study should have begun at a site and could not."
+        " Participants there still follow the one before."
+    ),
     "nothing_sent": lazy_gettext("Messages were due, and nothing was sent for 48 hours."),
 }
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -49,7 +53,7 @@ class Line:
 @blueprint.get("/system")
 @audience("administrator", "coordinator")
 def system() -> str:
-    found = checking.health(database(), now=now())
+    found = checking.health(database(), study=runtime().study, now=now())
     return render_template(
         "staff/system.html",
         troubles=[TROUBLES[code] for code in found.troubles],
@@ -86,6 +90,14 @@ def _clock(found: Health) -> Iterator[Line]:
     )
     for name, seen in found.workers.items():
         yield Line(gettext("Worker %(name)s", name=name), moment(seen), ago(seen, found.now))
+    names = {site.code: site.name for site in runtime().study.sites}
+    for number, site, since in found.not_begun:
+        yield Line(
+            gettext("Version %(number)s of the study has not begun", number=number),
+            names.get(site, site),
+            ago(since, found.now),
+            is_bad="activation_late" in found.troubles,
+        )
 
 
 def _messages(found: Health) -> Iterator[Line]:

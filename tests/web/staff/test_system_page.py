@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from proapp.db.models import Installation, Message
+from proapp.db.models import Installation, Message, SiteActivation, StudyVersion
 
 
 def ticked(runtime: Any, **ago: float) -> None:
@@ -78,3 +78,19 @@ def test_the_address_for_machines_fails_when_the_clock_is_late(browser: Any, run
     assert answer.status_code == 503
     assert answer.get_json()["troubles"] == ["tick_late"]
     assert answer.get_json()["database"] is True
+
+
+def test_a_version_that_could_not_begin_at_a_site_is_told(people: Any, runtime: Any, browser: Any) -> None:
+    ticked(runtime, minutes=1)
+    with runtime.writing.begin() as session:
+        version = StudyVersion(number="2.0", content_hash="x", text="", recorded_at=runtime.clock())
+        session.add(version)
+        session.flush()
+        day = runtime.clock().date()
+        session.add(SiteActivation(version_id=version.id, site_code="LUN", active_from=day))
+    page = people.staff("ada").get("/staff/system").get_data(as_text=True)
+    assert "should have begun at a site and could not" in page
+    assert "Version 2.0 of the study has not begun" in page
+    assert "Lund" in page
+    answer = browser.get("/healthz")
+    assert (answer.status_code, answer.get_json()["troubles"]) == (503, ["activation_late"])
