@@ -1,6 +1,5 @@
-"""A cohort's life of fourteen months, invented from a seed, and the messages it must get: worked out here a second time,
-plainly, hour by hour, from the rules as a protocol would state them. Nothing of the policy's own code is asked, so that
-a mistake there cannot hide here.
+"""A cohort's life of fourteen months, invented from a seed: who takes part, what happens to them, and the study, which
+is amended in the middle at some of its sites. The messages that they must get are worked out in tests.life_expected.
 
 Everything happens at half past the hour; the clock ticks on the hour.
 """
@@ -8,6 +7,7 @@ Everything happens at half past the hour; the clock ticks on the hour.
 from __future__ import annotations
 
 import random
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,27 +15,66 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from proapp.study.model import Study, TimePoint
+from proapp.study.load import BRECLIM2
+from proapp.study.model import Study
 from proapp.study.schedule import Anchors, plan
-from tests.conftest import definitions
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BEGIN = datetime(2026, 1, 5, 0, 0, tzinfo=UTC)
 
-# Swedish public holidays that are no Sundays, and the eves on which clinics are closed, from the almanac.
-PUBLIC = {
-    date(2026, 1, 1), date(2026, 1, 6), date(2026, 4, 3), date(2026, 4, 6), date(2026, 5, 1), date(2026, 5, 14),
-    date(2026, 6, 6), date(2026, 6, 20), date(2026, 10, 31), date(2026, 12, 25), date(2026, 12, 26),
-    date(2027, 1, 1), date(2027, 1, 6), date(2027, 3, 26), date(2027, 3, 29), date(2027, 5, 1), date(2027, 5, 6),
-    date(2027, 6, 26), date(2027, 11, 6), date(2027, 12, 25),
-}  # fmt: skip
-EVES = {
-    date(2026, 6, 19), date(2026, 12, 24), date(2026, 12, 31),
-    date(2027, 6, 25), date(2027, 12, 24), date(2027, 12, 31),
-}  # fmt: skip
+SHIPPED = BRECLIM2.read_text(encoding="utf-8")
+MONTH = """
+[[timepoints]]
+code = "{code}"
+label = {{ sv = "{code}", en = "{code}" }}
+kind = "scheduled"
+anchor = "consent"
+months = {months}
+before_days = 0
+after_days = 20
+instruments = ["c30"]
+reminders = [
+    {{ relative_to = "opens", days = 0, channel = "message" }},
+    {{ relative_to = "target", days = 3, channel = "message" }},
+    {{ relative_to = "closes", days = -7, channel = "message" }},
+]
+"""
+
+
+def _changed(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    return text
+
+
+M03, M06 = ('[[timepoints]]\ncode = "m03"', '[[timepoints]]\ncode = "m06"')
+# The shipped study with one more time point, which collides with another (so that the cap of a day is reached), and one
+# site that lives an hour behind the others.
+FIRST = _changed(
+    SHIPPED,
+    ('code = "LUN"\n', 'code = "LUN"\ntime_zone = "Europe/London"\n'),
+    (M06, MONTH.format(code="x03", months=3) + "\n" + M06),
+)
+_STEP = """relative_to = "target", days = {days}, channel = "message" }},
+    {{ relative_to = "closes", days = -7"""  # of x03 only
+# Its amendment: a window that opens earlier, another day for a reminder, a time point more.
+SECOND = _changed(
+    FIRST,
+    ('number = "example 1"', 'number = "2"'),
+    ("months = 6\nbefore_days = 14", "months = 6\nbefore_days = 28"),
+    (_STEP.format(days=3), _STEP.format(days=5)),
+    (M03, MONTH.format(code="n02", months=2) + "\n" + M03),
+)
+
+
+ENDS = ("death", "pro_stop", "trial_withdrawal")
 
 
 class Happening(NamedTuple):
+    """`value`: of a pause its days, of a wish its moment, of another contact its channel. An address that dies is known
+    to nobody but the gateway."""
+
     at: datetime
     what: str
     timepoint: str = ""
@@ -54,29 +93,9 @@ class Person:
     happenings: list[Happening] = field(default_factory=list)
 
 
-class Step(NamedTuple):
-    """What must have left: a message handed over (or possibly handed over) at that hour; a letter put in the list."""
-
-    study_id: str
-    timepoint: str
-    step: str
-    channel: str
-    at: datetime
-
-
 @cache
-def study() -> Study:
-    """The shipped study with one more time point, which collides with another (so that the cap of a day is reached),
-    and one site that lives an hour behind the others."""
-    shipped, _ = definitions()
-    extra = shipped.timepoint("m03").model_copy(
-        update={"code": "x03", "days": 3, "before_days": 0, "after_days": 20, "grace_days": 0}
-    )
-    sites = tuple(
-        site.model_copy(update={"time_zone": "Europe/London"}) if site.code == "LUN" else site for site in shipped.sites
-    )
-    said = {name: getattr(shipped, name) for name in type(shipped).model_fields}
-    return Study.model_validate({**said, "timepoints": (*shipped.timepoints, extra), "sites": sites})
+def study(text: str = FIRST) -> Study:
+    return Study.of(tomllib.loads(text))
 
 
 def cohort(number: int, *, seed: int, days: int) -> list[Person]:
@@ -99,8 +118,22 @@ def _person(number: int, chance: random.Random, days: int) -> Person:
     )
     enrolled, *more = _happenings(one, chance, BEGIN + timedelta(days=days))
     later = sorted((each for each in more if each.at > enrolled.at), key=lambda each: each.at)
-    one.happenings = [enrolled, *later]
+    one.happenings = [enrolled, *_as_it_can_be(later, study().zone(site))]
     return one
+
+
+def _as_it_can_be(happenings: list[Happening], zone: ZoneInfo) -> Iterator[Happening]:
+    """Nothing happens in the trial after it was left, and a pause does not begin in another."""
+    paused_until = date.min
+    for news in happenings:
+        if news.what == "paused":
+            day = news.at.astimezone(zone).date()
+            if day <= paused_until:
+                continue
+            paused_until = day + timedelta(days=news.value)
+        yield news
+        if news.what in ENDS:
+            return
 
 
 def _happenings(one: Person, chance: random.Random, end: datetime) -> Iterator[Happening]:
@@ -116,14 +149,14 @@ def _happenings(one: Person, chance: random.Random, end: datetime) -> Iterator[H
         return _at(one.consent_on + timedelta(days=chance.randrange(1, span)), chance.randrange(24), zone)
 
     if chance.random() < 0.15:
-        yield Happening(some_day(), chance.choice(["death", "pro_stop", "trial_withdrawal"]))
+        yield Happening(some_day(), chance.choice(ENDS))
     if chance.random() < 0.05:
         yield Happening(some_day(), "lost_to_follow_up")
     for _ in range(chance.choice([0, 0, 1, 2])):
         yield Happening(some_day(), "paused", value=chance.randrange(1, 25))
-    if one.channel != "letter" and chance.random() < 0.3:
+    if one.channel != "letter" and chance.random() < 0.45:
         wrong = some_day()
-        yield Happening(wrong, "wrong_number")
+        yield Happening(wrong, chance.choice(["wrong_number", "address_dies"]))
         if chance.random() < 0.7:
             mended = wrong + timedelta(hours=chance.randrange(1, 400))
             yield Happening(mended, "contact", value=chance.choice(["sms", "email"]))
@@ -147,47 +180,17 @@ def _about(one: Person, timepoint: str, opens_on: date, chance: random.Random, z
         at = within(35)
         local = at.astimezone(zone)
         if local.hour < 17 and chance.random() < 0.5:
-            yield Happening(at, "later", timepoint, _local(local.date(), 18, zone))
+            yield Happening(at, "later", timepoint, instant(local.date(), 18, zone))
         else:
-            yield Happening(at, "later", timepoint, _local(local.date() + DAY, 10, zone))
+            yield Happening(at, "later", timepoint, instant(local.date() + DAY, 10, zone))
 
 
-def _local(day: date, hour: int, zone: ZoneInfo) -> datetime:
+def instant(day: date, hour: int, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(hour), tzinfo=zone).astimezone(UTC)
 
 
 def _at(day: date, hour: int, zone: ZoneInfo) -> datetime:
-    return _local(day, hour, zone) + timedelta(minutes=30)
-
-
-# --- the messages it must get ---------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Asked:
-    """One assessment as it is known at an hour."""
-
-    timepoint: TimePoint
-    opens_on: date | None = None
-    target_on: date | None = None
-    last_on: date | None = None  # on which anything is sent about it
-    closes_on: date | None = None
-    over: bool = False  # answered, or declined
-    declined: bool = False
-    wish: datetime | None = None
-    gone: set[str] = field(default_factory=set)
-
-
-@dataclass
-class _Known:
-    person: Person
-    zone: ZoneInfo
-    asked: dict[str, _Asked]
-    channel: str
-    stopped: bool = False
-    wrong: bool = False
-    pauses: list[tuple[date, date]] = field(default_factory=list)
-    last_day: date | None = None  # on which an electronic message went
+    return instant(day, hour, zone) + timedelta(minutes=30)
 
 
 def hours_of(days: int, at: Callable[[datetime], bool] = lambda _: True) -> list[datetime]:
@@ -195,136 +198,8 @@ def hours_of(days: int, at: Callable[[datetime], bool] = lambda _: True) -> list
     return [hour for hour in (BEGIN + number * HOUR for number in range(days * 24 + 1)) if at(hour)]
 
 
-def expected(people: list[Person], hours: list[datetime]) -> list[Step]:
-    """Every message, hour by hour: what a careful person with the study file and a calendar would have sent."""
-    about = study()
-    left = {one.id: list(one.happenings) for one in people}
-    known = {
-        one.id: _Known(one, about.zone(one.site), {tp.code: _Asked(tp) for tp in about.timepoints}, one.channel)
-        for one in people
-    }
-    sent: list[Step] = []
-    for hour in hours:
-        for one in people:
-            while left[one.id] and left[one.id][0].at <= hour:
-                _learn(known[one.id], left[one.id].pop(0), about)
-            sent += _in_this_hour(known[one.id], hour)
-    return sent
-
-
-def _learn(known: _Known, news: Happening, about: Study) -> None:
-    one = known.person
-    if news.what in ("enrolled", "randomized"):
-        anchors = Anchors(one.consent_on, one.randomized_on if news.what == "randomized" else None, one.arm)
-        for window in plan(about, anchors):
-            asked = known.asked[window.timepoint]
-            asked.opens_on, asked.target_on = window.opens_on, window.target_on
-            asked.closes_on = asked.last_on = window.closes_on
-            if asked.timepoint.kind == "baseline" and window.closes_on:
-                asked.last_on = window.closes_on - DAY
-    elif news.what in ("answered", "declined", "decline_undone"):
-        asked = known.asked[news.timepoint]
-        if news.what == "answered":
-            asked.over = True
-        else:
-            asked.declined = news.what == "declined"
-    elif news.what == "later":
-        known.asked[news.timepoint].wish = news.value
-    elif news.what == "paused":
-        day = news.at.astimezone(known.zone).date()
-        known.pauses.append((day, day + timedelta(days=news.value)))
-    elif news.what == "wrong_number":
-        known.wrong = True
-    elif news.what == "contact":
-        known.wrong, known.channel = False, news.value
-    else:
-        known.stopped = True  # death, stop, withdrawal, lost to follow-up
-
-
-def _in_this_hour(known: _Known, hour: datetime) -> list[Step]:
-    local = hour.astimezone(known.zone)
-    electronic = known.channel != "letter"
-    if known.stopped or (electronic and (known.wrong or not 8 <= local.hour < 20)):
-        return []
-    today = local.date()
-    if any(first <= today <= last for first, last in known.pauses):
-        return []
-    found = []
-    for asked in sorted(known.asked.values(), key=lambda one: one.closes_on or date.max):  # in the plan's order
-        open_now = asked.opens_on and asked.opens_on <= today and (asked.last_on is None or today <= asked.last_on)
-        if not open_now or asked.over or asked.declined:
-            continue
-        step = _step_now(known, asked, hour, today)
-        if step is not None:
-            asked.gone.add(step)
-            if electronic:
-                known.last_day = today
-            channel = known.channel
-            found.append(Step(known.person.study_id, asked.timepoint.code, step, channel, hour))
-    return found
-
-
-def _step_now(known: _Known, asked: _Asked, hour: datetime, today: date) -> str | None:
-    """The step about this assessment that goes in this hour, if any."""
-    electronic = known.channel != "letter"
-    wish = asked.wish if electronic else None
-    if wish is not None and wish <= hour:
-        name = f"later:{wish.astimezone(known.zone):%Y-%m-%dT%H}"
-        wish_day = wish.astimezone(known.zone).date()
-        newer = any(due > wish_day for _, due, _ in _steps(known, asked) if due <= today)
-        if name not in asked.gone and not newer and today <= wish_day + timedelta(days=5):
-            return name  # on any day, and whatever else has gone today
-    if wish is not None and hour < wish:
-        return None
-    steps = _steps(known, asked)
-    last = [(name, due, at) for name, due, at in steps if due <= today]
-    if not last:
-        return None
-    name, due, at = last[-1]  # only the latest is of any use: it takes over with its day
-    if name in asked.gone or hour < at or today > due + timedelta(days=5):
-        return None
-    if wish is not None and at <= wish:
-        return None  # the wish has taken its place
-    if electronic and (not _sending(today) or known.last_day == today):
-        return None
-    return name
-
-
-def _steps(known: _Known, asked: _Asked) -> list[tuple[str, date, datetime]]:
-    """(step, day, moment) of everything meant for the participant, in order."""
-    found = []
-    for reminder in asked.timepoint.reminders:
-        if reminder.channel != "message":
-            continue
-        base = {"opens": asked.opens_on, "target": asked.target_on, "closes": asked.last_on}[reminder.relative_to]
-        if base is None:
-            continue
-        nominal = base + timedelta(days=reminder.days)
-        due = _moved(nominal, asked, known.channel)
-        if due is not None:
-            moment = _local(due, 0 if known.channel == "letter" else 10, known.zone)
-            found.append((due, nominal, moment, f"{reminder.relative_to}{reminder.days:+d}"))
-    return [(name, due, moment) for due, _, moment, name in sorted(found)]
-
-
-def _moved(nominal: date, asked: _Asked, channel: str) -> date | None:
-    fits = _working if channel == "letter" else _sending
-    day = nominal
-    while asked.last_on is None or day <= asked.last_on:
-        if fits(day):
-            return day
-        day += DAY
-    day = min(nominal, asked.last_on)
-    while asked.opens_on is not None and day >= asked.opens_on:
-        if fits(day):
-            return day
-        day -= DAY
-    return None
-
-
-def _sending(day: date) -> bool:
-    return day.weekday() < 5 and day not in PUBLIC
-
-
-def _working(day: date) -> bool:
-    return _sending(day) and day not in EVES
+def amendment(people: list[Person], days: int, *, seed: int) -> dict[str, date]:
+    """Three sites that work by the amended study from some day in the middle on, not all from the same."""
+    chance = random.Random(seed)
+    sites = chance.sample(sorted({one.site for one in people}), 3)
+    return {site: (BEGIN + timedelta(days=days * 6 // 10 + chance.randrange(10))).date() for site in sites}

@@ -1,117 +1,91 @@
 """Runs a cohort's life against real workers: the clock goes from hour to hour, what happens to the participants is
-written between the hours, and now and then a worker is killed, at a moment it does not choose or in the middle of
-handing a message over."""
+written through the services, partly while the workers tick, the study is amended in the middle, the gateway behaves as
+gateways do, and now and then a worker is killed, at a moment it does not choose or in the middle of handing a message
+over."""
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
+import multiprocessing
 import random
 import signal
-import socketserver
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
+from datetime import date, datetime, timedelta
+from itertools import takewhile
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
-from proapp.db.models import (
-    Assessment,
-    AssessmentEvent,
-    Contact,
-    ContactAttempt,
-    Message,
-    Participant,
-    ParticipantEvent,
-    PatientRequest,
-    ResponseSet,
-)
+from proapp.db.models import Assessment, DeliveryReceipt, Message, Participant
 from proapp.runtime import Runtime
-from proapp.study.schedule import Anchors, plan
 from tests.conftest import MovableClock
-from tests.life import Happening, Person, Step
-from tests.life_worker import runtime_of
+from tests.life import Happening, Person
+from tests.life_expected import Expected, Step
+from tests.life_facts import SILENCING, Ward
+from tests.life_gateway import Sink
+from tests.life_worker import runtime_of, serve
 
-DATES = ("anchor_on", "target_on", "opens_on", "closes_on", "late_until")
 MOST_ROUNDS = 20
-DEATHS = {"death", "pro_stop", "trial_withdrawal", "lost_to_follow_up"}
+AGAIN_AFTER = (3, 6, 9)  # minutes: a message that was put off twice has gone then
+
+
+class Worker(NamedTuple):
+    process: BaseProcess
+    orders: Connection
+
+
+Pending = list[tuple[Happening, Person]]
 
 
 @dataclass
 class Outcome:
-    """`sent` as the outbox tells it, `possibly` those of them that are possibly sent; `handed_over` counts what reached
-    the gateway, by reference."""
+    """`sent` as the outbox tells it, `possibly` those of them that are possibly sent, `failed` those given up;
+    `handed_over` counts what reached the gateway, by reference."""
 
     sent: list[Step]
     possibly: list[Step]
+    failed: list[Step]
     handed_over: Counter[str]
-    references: dict[str, Step]  # of every row
+    references: dict[str, Step]  # of every row about an assessment
     kills: int
     kills_while_sending: int
+    put_off: int
+    reports: int
+    facts: int
+    facts_refused: Counter[str]
     steps: int
     seconds: float
 
 
-class Sink(socketserver.ThreadingTCPServer):
-    """The gateway's other end: counts, and kills the worker it is speaking to when told to."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
-        self.handed_over: Counter[str] = Counter()
-        self.kill_next = threading.Event()
-        self.killed: list[int] = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def port(self) -> int:
-        return int(self.server_address[1])
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A worker that was killed hangs up."""
-
-
-class _Answer(socketserver.StreamRequestHandler):
-    def handle(self) -> None:
-        said = json.loads(self.rfile.readline())
-        sink: Sink = self.server  # type: ignore[assignment]
-        sink.handed_over[said["reference"]] += 1
-        if sink.kill_next.is_set():
-            sink.kill_next.clear()
-            os.kill(said["pid"], signal.SIGKILL)
-            sink.killed.append(said["pid"])
-            return
-        self.wfile.write(f"ref-{said['reference']}\n".encode())
-
-
 class Crew:
-    """The workers; whoever is killed is replaced."""
+    """The workers; whoever is killed is replaced. All are forked from one process that has imported everything already
+    and has no threads: to import it anew for each takes longer than what they do."""
 
     def __init__(self, url: str, port: int, number: int) -> None:
-        self.url, self.port = url, port
+        self.given = url, port
+        self.context = multiprocessing.get_context("forkserver")
+        self.context.set_forkserver_preload(["tests.life_worker"])
         self.workers = [self._start() for _ in range(number)]
-        for one in self.workers:
-            self._wait(one)
         self.kills = 0
+        self.moment: datetime | None = None  # what the workers' clock shows
 
-    def _start(self) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", "tests.life_worker", self.url, str(self.port)]
-        root = Path(__file__).parents[1]
-        return subprocess.Popen(words, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def _start(self) -> Worker:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=serve, args=(theirs, *self.given), daemon=True)
+        process.start()
+        theirs.close()
+        assert ours.recv() == "ready"
+        return Worker(process, ours)
 
     def at(self, hour: datetime, kill: Callable[[], None] | None = None) -> None:
         """Let all of them do the hour at once, and again until there is nothing more to do. `kill` is called once they
         have begun."""
+        self.moment = hour
         for _ in range(MOST_ROUNDS):
             for one in self.workers:
                 self._tell(one, hour)
@@ -123,42 +97,43 @@ class Crew:
                 return
         raise AssertionError(f"there is always something to do at {hour}")
 
+    def meanwhile(self, act: Callable[[], None]) -> None:
+        """Do something while all of them go once more through the hour that they are done with, and all that there is."""
+        if self.moment is None:
+            act()
+            return
+        for one in self.workers:
+            self._tell(one, self.moment, anew=True)
+        act()
+        if any([self._hear(number) for number in range(len(self.workers))]):
+            self.at(self.moment)  # a busy database held one of them up
+
     def kill_one(self, chance: random.Random) -> None:
         """At a moment that it does not choose."""
         time.sleep(chance.random() * 0.03)
-        self.workers[chance.randrange(len(self.workers))].kill()
+        self.workers[chance.randrange(len(self.workers))].process.kill()
 
-    def _tell(self, one: subprocess.Popen[str], hour: datetime) -> None:
-        assert one.stdin
-        try:
-            one.stdin.write(hour.isoformat() + "\n")
-            one.stdin.flush()
-        except BrokenPipeError:
-            pass  # killed a moment ago; heard below
+    def _tell(self, one: Worker, hour: datetime, *, anew: bool = False) -> None:
+        with contextlib.suppress(OSError):  # killed a moment ago; heard below
+            one.orders.send((hour, anew))
 
     def _hear(self, number: int) -> int | None:
         one = self.workers[number]
-        assert one.stdout
-        said = one.stdout.readline()
-        if said:
-            return int(said)
-        one.communicate()
-        assert one.returncode == -signal.SIGKILL, "a worker died by itself"
+        try:
+            return int(one.orders.recv())
+        except (EOFError, OSError):
+            one.process.join()
+            assert one.process.exitcode == -signal.SIGKILL, "a worker died by itself"
         self.kills += 1
-        fresh = self._start()
-        self.workers[number] = fresh
-        self._wait(fresh)
+        one.orders.close()
+        self.workers[number] = self._start()
         return None
-
-    @staticmethod
-    def _wait(one: subprocess.Popen[str]) -> None:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "ready\n"
 
     def stop(self) -> None:
         for one in self.workers:
-            one.kill()
-            one.communicate()
+            one.process.kill()
+            one.process.join()
+            one.orders.close()
 
 
 def run(
@@ -168,40 +143,36 @@ def run(
     *,
     seed: int,
     kills: int,
+    amended: Mapping[str, date],
     workers: int = 3,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Live through it, the clock ticking at `hours`. `kills` are spread at random over the hours in which messages go
-    out; every other one strikes in the middle of handing over."""
-    chance, sink = random.Random(seed), Sink()
-    runtime = runtime_of(url, MovableClock())
+    out; every other one strikes in the middle of handing over. Sites work by the amended study from their day on."""
+    chance, clock = random.Random(seed), MovableClock(hours[0])
+    runtime = runtime_of(url, clock)
+    ward, sink = Ward(runtime, clock), Sink(runtime)
     crew = Crew(url, sink.port, workers)
     likely = [hour for hour in hours[len(hours) // 10 :] if hour.hour in (8, 9)]
     doomed = dict.fromkeys(sorted(chance.sample(likely, min(kills, len(likely)))))
     left = sorted(((happening, one) for one in people for happening in one.happenings), key=lambda each: each[0].at)
+    decided_at = datetime.combine(min(amended.values()), hours[0].timetz()) - timedelta(days=1, hours=12)
     begun = time.perf_counter()
     try:
         for number, hour in enumerate(hours):
             happened = [each for each in left if each[0].at <= hour]
-            if happened:
-                left = left[len(happened) :]
-                with runtime.writing.begin() as session:
-                    for happening, one in happened:
-                        write(session, runtime, one, happening)
-            kill = None
-            if hour in doomed:
-                if len([each for each in doomed if each <= hour]) % 2:
-                    sink.kill_next.set()
-                else:
-                    kill = lambda: crew.kill_one(chance)  # noqa: E731
-            crew.at(hour, kill)
+            left = left[len(happened) :]
+            _happen(happened, ward, sink, crew)
+            if hours[max(number - 1, 0)] < decided_at <= hour:
+                ward.amend(amended, decided_at)
+            _tick(hour, sink, crew, _kill(hour, list(doomed), sink, crew, chance))
             if number % 500 == 499:
                 seconds = time.perf_counter() - begun
                 progress(
                     f"{hour:%Y-%m-%d}: {seconds:.0f} s, {sum(sink.handed_over.values())} messages, {crew.kills} kills"
                 )
-        crew.at(hours[-1] + timedelta(minutes=5))  # what the last one killed left behind
-        return _outcome(runtime, sink, crew, len(hours), time.perf_counter() - begun)
+        crew.at(hours[-1] + timedelta(minutes=15))  # what the last one killed left behind
+        return _outcome(runtime, ward, sink, crew, len(hours), time.perf_counter() - begun)
     finally:
         crew.stop()
         sink.shutdown()
@@ -209,92 +180,83 @@ def run(
         runtime.close()
 
 
-def _outcome(runtime: Runtime, sink: Sink, crew: Crew, steps: int, seconds: float) -> Outcome:
+def _happen(happened: Pending, ward: Ward, sink: Sink, crew: Crew) -> None:
+    """What only silences is written while the workers tick, up to the first that may have something sent."""
+    silencing = list(takewhile(lambda each: each[0].what in SILENCING, happened))
+    if silencing:
+        crew.meanwhile(lambda: _write(silencing, ward, sink))
+    _write(happened[len(silencing) :], ward, sink)
+
+
+def _write(happened: Pending, ward: Ward, sink: Sink) -> None:
+    for news, one in happened:
+        ward.do(one, news)
+        if news.what == "address_dies":
+            sink.dead.add(one.study_id)
+        elif news.what == "contact":
+            sink.dead.discard(one.study_id)
+
+
+def _kill(
+    hour: datetime, doomed: list[datetime], sink: Sink, crew: Crew, chance: random.Random
+) -> Callable[[], None] | None:
+    if hour not in doomed:
+        return None
+    if doomed.index(hour) % 2:
+        return lambda: crew.kill_one(chance)
+    sink.kill_next.set()
+    return None
+
+
+def _tick(hour: datetime, sink: Sink, crew: Crew, kill: Callable[[], None] | None) -> None:
+    """The hour, and the minutes after it until everything has gone that was put off."""
+    sink.hour = hour
+    crew.at(hour, kill)
+    for minutes in AGAIN_AFTER:
+        if sink.waiting:
+            crew.at(hour + timedelta(minutes=minutes))
+    sink.report_the_rest()
+
+
+def _outcome(runtime: Runtime, ward: Ward, sink: Sink, crew: Crew, steps: int, seconds: float) -> Outcome:
     query = (
         select(Message, Participant.study_id, Assessment.timepoint)
         .join(Participant, Participant.id == Message.participant_id)
         .join(Assessment, Assessment.id == Message.assessment_id)
         .order_by(Message.id)
     )
-    sent, possibly, references = [], [], {}
+    found: dict[str, list[Step]] = {"sent": [], "possibly_sent": [], "failed": []}
+    references = {}
     with runtime.reading() as session:
         for row, study_id, timepoint in session.execute(query):
             at = row.queued_at if row.channel == "letter" else row.handed_over_at or row.next_try_at
-            step = Step(study_id, timepoint, row.step, row.channel, at)
+            step = Step(study_id, timepoint, row.step, row.channel, at.replace(minute=0, second=0, microsecond=0))
             if row.channel == "letter" or row.state in ("sent", "delivered", "possibly_sent"):
-                sent.append(step)
-            if row.state == "possibly_sent":
-                possibly.append(step)
+                found["sent"].append(step)
+            if row.state in ("possibly_sent", "failed"):
+                found[row.state].append(step)
             references[runtime.vault.keyed_hash("message", row.key)[:32]] = step
-    return Outcome(sent, possibly, sink.handed_over, references, crew.kills, len(sink.killed), steps, seconds)
+        reports = len(session.scalars(select(DeliveryReceipt.id)).all())
+    return Outcome(
+        found["sent"], found["possibly_sent"], found["failed"], sink.handed_over, references, crew.kills,
+        len(sink.killed), sum(sink.put_off.values()), reports, ward.done, ward.refused, steps, seconds,
+    )  # fmt: skip
 
 
-# --- what happens to the participants -------------------------------------------------------------------------------
-
-
-def write(session: Session, runtime: Runtime, one: Person, news: Happening) -> None:
-    """Record it as staff or the participant would have, at its moment."""
-    day = news.at.astimezone(runtime.study.zone(one.site)).date()
-    if news.what == "enrolled":
-        _enrol(session, runtime, one, news.at)
-    elif news.what == "randomized":
-        _event(session, one, "randomized", one.randomized_on, news.at, {"arm": one.arm})
-        _plan(session, runtime, one, Anchors(one.consent_on, one.randomized_on, one.arm), news.at)
-    elif news.what in DEATHS:
-        _event(session, one, news.what, day, news.at, {})
-    elif news.what == "paused":
-        until = (day + timedelta(days=news.value)).isoformat()
-        _event(session, one, "contact_pause", day, news.at, {"until": until})
-    elif news.what == "wrong_number":
-        values = {"method": "phone", "outcome": "wrong_number", "at": news.at}
-        session.execute(insert(ContactAttempt).values(participant_id=one.id, **values))
-    elif news.what == "contact":
-        query = update(Contact).where(Contact.participant_id == one.id)
-        session.execute(query.values(channel=news.value, updated_at=news.at))
-    else:
-        _about(session, one, news, day)
-
-
-def _about(session: Session, one: Person, news: Happening, day: Any) -> None:
-    query = select(Assessment.id).where(Assessment.participant_id == one.id, Assessment.timepoint == news.timepoint)
-    assessment = session.scalars(query).one()
-    if news.what == "answered":
-        values = {"mode": "self_remote", "respondent": "self", "protocol_version": "1", "packs": {}}
-        values |= {"started_at": news.at, "submitted_at": news.at, "completed_on": day, "valid": True}
-        session.execute(insert(ResponseSet).values(assessment_id=assessment, **values))
-    elif news.what == "later":
-        values = {"type": "remind_later", "payload": {"at": news.value.isoformat()}, "recorded_at": news.at}
-        session.execute(insert(PatientRequest).values(participant_id=one.id, assessment_id=assessment, **values))
-    else:
-        values = {"type": news.what, "payload": {"by": "patient"}, "recorded_at": news.at}
-        session.execute(insert(AssessmentEvent).values(assessment_id=assessment, **values))
-
-
-def _enrol(session: Session, runtime: Runtime, one: Person, at: datetime) -> None:
-    about = {"study_id": one.study_id, "site_code": one.site, "language": "sv", "enrolled_at": at}
-    session.execute(insert(Participant).values(id=one.id, **about))
-    sealed = runtime.vault.seal(
-        {"mobile": "+46701740605", "email": "someone@example.org"}, bound_to=f"contact:{one.id}"
-    )
-    session.execute(insert(Contact).values(participant_id=one.id, sealed=sealed, channel=one.channel, updated_at=at))
-    _event(session, one, "pro_consent", one.consent_on, at, {})
-    _plan(session, runtime, one, Anchors(one.consent_on, None), at)
-
-
-def _event(session: Session, one: Person, type_: str, on: Any, at: datetime, payload: dict[str, Any]) -> None:
-    values = {"type": type_, "effective_on": on, "payload": payload, "recorded_at": at}
-    session.execute(insert(ParticipantEvent).values(participant_id=one.id, **values))
-
-
-def _plan(session: Session, runtime: Runtime, one: Person, anchors: Anchors, at: datetime) -> None:
-    for planned in plan(runtime.study, anchors):
-        dates = {name: getattr(planned, name) for name in DATES}
-        mine = (Assessment.participant_id == one.id, Assessment.timepoint == planned.timepoint)
-        if session.scalar(select(Assessment.id).where(*mine)) is None:
-            about = {"timepoint": planned.timepoint, "occurrence": 1, "protocol_version": runtime.study.number}
-            session.execute(insert(Assessment).values(participant_id=one.id, planned_at=at, **about, **dates))
-        else:
-            session.execute(update(Assessment).where(*mine).values(**dates))
+def wrong(lived: Outcome, wanted: Expected) -> list[str]:
+    """Everything that is not as it should be: what is missing and what is too much, what came twice, what was lost, and
+    more possibly sent messages than workers were killed."""
+    # Who is killed before he hears that an address exists no more leaves one that is possibly sent.
+    unknown = Counter(wanted.refused) & Counter(lived.possibly)
+    lines = differences((Counter(lived.sent) - unknown).elements(), wanted.sent)
+    lines += [f"refused: {line}" for line in differences(lived.failed, (Counter(wanted.refused) - unknown).elements())]
+    lines += [f"handed over {number} times" for number in lived.handed_over.values() if number > 1]
+    reached = {lived.references[one] for one in lived.handed_over if one in lived.references}
+    electronic = {one for one in lived.sent if one.channel != "letter"}
+    lines += [f"lost, and nobody can see it: {step}" for step in electronic - reached - set(lived.possibly)]
+    if len(lived.possibly) > lived.kills:
+        lines.append(f"{len(lived.possibly)} possibly sent after {lived.kills} kills")
+    return lines
 
 
 def differences(found: Iterable[Step], wanted: Iterable[Step]) -> list[str]:

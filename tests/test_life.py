@@ -1,38 +1,45 @@
 """A cohort's life with three real workers at once, some of them killed, gives exactly the messages that an independent
-computation expects. The whole life of 200 participants, hour by hour, is tests/bench/simulation.py."""
+computation expects: whatever the gateway does, while staff and participants write, and while the study is amended.
+
+Which life it is changes from run to run, among the few that are named here; the failure names it, and
+PROAPP_TEST_LIFE=37 lives that one. The whole life of 200 participants, hour by hour, is tests/bench/simulation.py.
+"""
 
 from __future__ import annotations
 
+import os
+import random
 from collections import Counter
 from datetime import datetime
-from typing import Any
 
-from tests.life import cohort, expected, hours_of
-from tests.life_run import differences, run
+from tests.life import amendment, cohort, hours_of
+from tests.life_expected import Expected, expected
+from tests.life_run import Outcome, run, wrong
 
 DAYS = 112
+SEEDS = (36, 40, 51, 58, 64)
 
 
 def test_three_workers_some_of_them_killed_send_exactly_what_is_expected(database_url: str):
-    people, hours = cohort(14, seed=36, days=DAYS), hours_of(DAYS, in_the_suite)
-    wanted = expected(people, hours)
-    assert_worth_looking_at(wanted)
-    lived = run(database_url, people, hours, seed=5, kills=3)
-    assert differences(lived.sent, wanted) == []
-    assert lived.kills >= 2
-    assert lived.kills_while_sending >= 1
-    assert max(lived.handed_over.values()) == 1, "the gateway was given a message twice"
-    assert len(lived.possibly) <= lived.kills
-    reached = {lived.references[reference] for reference in lived.handed_over}
-    electronic = {one for one in lived.sent if one.channel != "letter"}
-    assert electronic - reached <= set(lived.possibly), "a message was lost, and nobody can see it"
+    seed = int(os.environ.get("PROAPP_TEST_LIFE") or random.SystemRandom().choice(SEEDS))
+    people, hours = cohort(14, seed=seed, days=DAYS), hours_of(DAYS, in_the_suite)
+    amended = amendment(people, DAYS, seed=seed)
+    wanted = expected(people, hours, amended)
+    lived = run(database_url, people, hours, seed=seed, kills=3, amended=amended)
+    assert wrong(lived, wanted) == [], f"PROAPP_TEST_LIFE={seed}"
+    assert_worth_looking_at(wanted, lived)
 
 
 def in_the_suite(hour: datetime) -> bool:
-    """The end of the night, the hour of reminders, and the evening of wishes."""
-    return hour.hour in (7, 9, 17)
+    """The hour of reminders, the evening of wishes, and on some days the end of the night."""
+    return hour.hour in (9, 17) or (hour.hour == 7 and hour.weekday() in (0, 3))
 
 
-def assert_worth_looking_at(wanted: list[Any]) -> None:
-    kinds = Counter("later" if one.step.startswith("later") else one.channel for one in wanted)
+def assert_worth_looking_at(wanted: Expected, lived: Outcome) -> None:
+    kinds = Counter("later" if one.step.startswith("later") else one.channel for one in wanted.sent)
     assert min(kinds["later"], kinds["letter"], kinds["sms"], kinds["email"]) > 0
+    assert {one.timepoint for one in wanted.sent} >= {"baseline", "m03", "n02"}  # the last is of the amended study
+    assert lived.kills >= 2
+    assert lived.kills_while_sending >= 1
+    assert min(len(wanted.refused), lived.put_off, lived.reports) > 0
+    assert sum(lived.facts_refused.values()) < lived.facts / 2

@@ -72,7 +72,7 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
     from proapp.services.sweep import note_run
     from proapp.worker import portions
 
-    behind = _fell_behind(runtime := keep_up(runtime), now) if as_of == now else False
+    behind = fell_behind(runtime := keep_up(runtime), now) if as_of == now else False
     reports = list(portions(runtime, now=now, as_of=as_of))
     _tell_submitted(reports, "submitted")
     if as_of == now:
@@ -89,7 +89,7 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
     return behind or any(report.failed for report in reports)
 
 
-def _fell_behind(runtime: Runtime, now: datetime) -> bool:
+def fell_behind(runtime: Runtime, now: datetime) -> bool:
     """Name the sites at which a version should have begun and could not; whether there are any."""
     from proapp.services.activation import overdue
 

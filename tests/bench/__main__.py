@@ -15,7 +15,8 @@ from functools import cache
 from pathlib import Path
 
 from proapp.instruments.load import BUILT_IN, load_packs
-from tests.bench import follow_up, pages
+from tests.bench import follow_up, pages, simulation
+from tests.bench.databases import ENGINES
 from tests.bench.servers import House, Server, Visitor, bare, house
 
 ITEMS = 74
@@ -25,8 +26,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patients", type=int, default=4, help="at the same time")
-    parser.add_argument("--only", choices=["answering", "pages", "follow-up"], default=None)
+    parser.add_argument("--only", choices=["answering", "pages", "follow-up", "simulation"], default=None)
+    parser.add_argument("--engine", choices=ENGINES, default="postgresql", help="of the simulation")
     options = parser.parse_args()
+    if options.only == "simulation":  # a quarter of an hour: not unless asked for
+        simulation.measure(options.engine)
+        return
     with tempfile.TemporaryDirectory(prefix="proapp-bench-") as folder:
         if options.only in (None, "answering"):
             answering(Path(folder), options.rounds, options.patients)

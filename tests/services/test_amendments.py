@@ -14,6 +14,7 @@ from sqlalchemy import func, select, update
 
 from proapp import delivery, worker
 from proapp.amending import keep_up
+from proapp.cli.tick import fell_behind
 from proapp.db.models import (
     Assessment,
     AuditEvent,
@@ -570,6 +571,18 @@ def test_a_site_that_cannot_begin_keeps_none_of_the_others(desk, runtime, plan_o
         assert ("activation_late" in health.troubles) is broken
         assert [one[:2] for one in health.not_begun] == ([("2.0", "LUN"), ("3.0", "LUN")] if broken else [])
     assert plan_of(house.lisa)["m06"].protocol_version == "3.0"
+
+
+def test_a_tick_by_hand_names_the_site_that_could_not_begin(desk, runtime, clock, broken_at, capsys):
+    desk.amend(amended(WIDER), {"LUN": TOMORROW, "UME": TOMORROW})
+    clock.forward(days=1)
+    broken_at.add("LUN")
+    runtime = worker.amended(runtime)
+    capsys.readouterr()
+    assert fell_behind(runtime, clock())
+    assert capsys.readouterr().err == "FAILED version 2.0 could not begin at LUN\n"
+    broken_at.clear()
+    assert not fell_behind(worker.amended(runtime), clock())
 
 
 def test_a_version_is_not_late_before_its_day_nor_at_midnight(desk, runtime, house, clock):
