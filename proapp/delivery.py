@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.runtime import Runtime
-from proapp.services import digest, messages, outbox, reminding
+from proapp.services import digest, messages, outbox, reminding, silent_gateways
 from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
 from proapp.services.outbox import Claimed
@@ -143,6 +143,7 @@ def deliver_once(
     with runtime.writing.begin() as session:
         for _ in range(outbox.settle_expired(session, now=now())):
             log.warning("message.possibly_sent", why="lease_over")
+        resting = silent_gateways.resting(session, now=now())
     tried = 0
     while tried < limit and not stopping():
         with runtime.writing.begin() as session:
@@ -154,13 +155,26 @@ def deliver_once(
                 base_url=runtime.settings.base_url,
                 composers=composers,
                 now=now(),
+                resting=resting,
             )
         if claimed is None:
             break
         gateway = gateways[claimed.outgoing.channel]
-        _record(runtime, claimed, gateway.name, _sent(gateway, claimed), worker, now)
+        outcome = _sent(gateway, claimed)
+        _record(runtime, claimed, gateway.name, outcome, worker, now)
+        if isinstance(outcome, UnknownOutcome):
+            resting = _resting(runtime, now)
         tried += 1
     return tried
+
+
+def _resting(runtime: Runtime, now: Callable[[], datetime]) -> frozenset[str]:
+    """Asked anew after each message that went perhaps: after several in a row no more is risked."""
+    with runtime.reading() as session:
+        found = silent_gateways.resting(session, now=now())
+    for channel in sorted(found):
+        log.error("gateway.silent", channel=channel)
+    return found
 
 
 def _sent(gateway: Gateway, claimed: Claimed) -> Outcome:

@@ -16,7 +16,7 @@ from proapp.db.models import Contact, PatientPin, StaffUser
 from proapp.services import versions
 from proapp.services.messages import ELECTRONIC
 from proapp.services.reminding_facts import Case, cases, person
-from proapp.services.reminding_search import tried_today
+from proapp.services.reminding_search import tried_with_room
 from proapp.services.vault import CannotOpen, Vault, token_hash
 from proapp.study.follow_up import Decision, recheck, text_kind
 from proapp.study.model import Study
@@ -98,7 +98,7 @@ def _decided_again(session: Session, row: Any, case: Case, study: Study, now: da
     )
     if timepoint is None or mine is None:
         return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
-    sent_today = tried_today(session, study=study, now=now)
+    sent_today = tried_with_room(session, study=study, now=now, cap=study.follow_up.cap_study)
     # For the cap of the day what has gone counts: two that were rightly queued together do not hold each other up.
     known = replace(case.subject, sent_to_participant=case.gone)
     alone = mine._replace(at=row.queued_at - NEVER_THE_SAME)

@@ -16,10 +16,17 @@ from sqlalchemy.orm import Session
 
 from proapp.db.models import Installation, Message, SiteActivation, StudyVersion
 from proapp.services.messages import ELECTRONIC
+<<<<<<< HEAD
 from proapp.study.model import Study
 from proapp.study.schedule import open_instant
 
 Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent", "activation_late"]
+=======
+from proapp.services.reminding_search import day_begins, is_tried
+from proapp.study.model import Study
+
+Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent", "outcomes_unknown", "cap_reached"]
+>>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
 
 TICK_LATE = timedelta(minutes=10)
 QUEUE_LATE = timedelta(minutes=15)
@@ -27,6 +34,7 @@ FAILING_LATE = timedelta(hours=1)  # a message that was refused for so long is m
 REFUSALS = 5  # a gateway that says no once or twice, as mail servers do to strangers, is none that fails
 ACTIVATION_LATE = timedelta(minutes=10)  # the first tick after midnight begins with it
 SILENCE = timedelta(hours=48)
+UNKNOWN = 5  # so many possibly sent in a day are no accident: nobody sends them again by himself
 RECENT = timedelta(hours=24)
 RATE_OVER = timedelta(days=7)
 ADDRESS_FAULTS = ("recipient_refused", "address_not_supported", "undeliverable", "no_contact")  # not the system's
@@ -38,8 +46,9 @@ WORKER = "worker:"  # a worker's sign of life: Installation worker:<name> holds 
 class Health:
     """`states` counts messages by state; `oldest_waiting` is since when the first of those that may go now has waited,
     `oldest_retried` since when the first of those that a gateway refused is in the queue. `due` and `handed_over` are
-    of the last 48 hours, and `oldest_unsent` is when the first of these that waits, or was given up, was due; `failed`
-    is of the last 24 hours, `left` and `arrived` of the last 7 days.
+    of the last 48 hours, and `oldest_unsent` is when the first of these that waits, was given up, or went perhaps, was
+    due; `failed` and `unknown` (found possibly sent) are of the last 24 hours, `left` and `arrived` of the last 7 days.
+    `tried_today` counts the messages to participants of the study's day, `cap` is the most that may be.
 
     `not_begun` is (version, site, since when) of what should have begun at a site and has not.
 
@@ -60,7 +69,13 @@ class Health:
     failed: int
     left: int
     arrived: int
+<<<<<<< HEAD
     not_begun: Sequence[tuple[str, str, datetime]] = ()
+=======
+    unknown: int
+    tried_today: int
+    cap: int
+>>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -71,6 +86,8 @@ class Health:
             ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
             ("activation_late", any(_older(since, ACTIVATION_LATE, self.now) for _, _, since in self.not_begun)),
             ("nothing_sent", self.handed_over == 0 and _older(self.oldest_unsent, FAILING_LATE, self.now)),
+            ("outcomes_unknown", self.unknown >= UNKNOWN),
+            ("cap_reached", self.tried_today >= self.cap),
         ]
         return tuple(name for name, is_so in found if is_so)
 
@@ -81,10 +98,15 @@ class Health:
 
 
 def health(session: Session, *, study: Study, now: datetime) -> Health:
+<<<<<<< HEAD
     """How things stand at `now`. The study says when a day begins at a site."""
     told = {name: value for name, value in session.execute(_noted())}
+=======
+    """How things stand at `now`."""
+    told = {name: value for name, value in session.execute(select(Installation.name, Installation.value))}
+>>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
     tick = _moment(told.get("last_tick"))
-    rows = session.execute(_messages(now)).all()
+    rows = session.execute(_messages(now, midnight=day_begins(study, now))).all()
     return Health(
         now=now,
         last_tick=tick,
@@ -104,7 +126,13 @@ def health(session: Session, *, study: Study, now: datetime) -> Health:
         failed=sum(int(row.failed) for row in rows),
         left=sum(int(row.left) for row in rows),
         arrived=sum(int(row.left) for row in rows if row.state == "delivered"),
+<<<<<<< HEAD
         not_begun=tuple(one for one in _beginnings(told, study) if one[2] <= now),
+=======
+        unknown=sum(int(row.unknown) for row in rows),
+        tried_today=sum(int(row.tried_today) for row in rows),
+        cap=study.follow_up.cap_study,
+>>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
     )
 
 
@@ -128,6 +156,7 @@ def last_tick(session: Session) -> datetime | None:
     return _moment(session.scalar(select(Installation.value).where(Installation.name == "last_tick")))
 
 
+<<<<<<< HEAD
 def _noted() -> Any:
     """What the installation notes about itself and, in the same statement, which versions wait to begin at which sites
     (`begins:<site>:<version>` holds the day)."""
@@ -149,10 +178,14 @@ def _beginnings(told: Mapping[str, str], study: Study) -> Iterator[tuple[str, st
 
 
 def _messages(now: datetime) -> Any:
+=======
+def _messages(now: datetime, *, midnight: datetime) -> Any:
+>>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
     """Everything about the outbox, by state, in one pass. Letters are left out: they leave by hand."""
     waits, was_tried = Message.state == "queued", Message.attempts > 0
     since_silence = Message.due_at >= now - SILENCE
-    unsent = (waits & (was_tried | (Message.next_try_at <= now))) | (Message.state == "failed")
+    perhaps = Message.state == "possibly_sent"
+    unsent = (waits & (was_tried | (Message.next_try_at <= now))) | (Message.state == "failed") | perhaps
     lately = (Message.state == "failed") & (Message.settled_at >= now - RECENT)
     is_ours = (Message.state != "failed") | func.coalesce(Message.state_reason, "").not_in(ADDRESS_FAULTS)
     return (
@@ -166,6 +199,8 @@ def _messages(now: datetime) -> Any:
             _number((Message.state != "cancelled") & is_ours & since_silence & (Message.due_at <= now)).label("due"),
             _number(Message.handed_over_at >= now - SILENCE).label("handed_over"),
             _number(lately).label("failed"),
+            _number(perhaps & (Message.settled_at >= now - RECENT)).label("unknown"),
+            _number(is_tried(midnight)).label("tried_today"),
             _number(
                 Message.state.in_(("sent", "delivered", "failed"))
                 & (Message.handed_over_at.is_not(None))

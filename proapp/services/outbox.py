@@ -30,6 +30,7 @@ from proapp.services.messages import letter_posted as letter_posted
 from proapp.services.messages import queue as queue
 from proapp.services.messages import resend as resend
 from proapp.services.receipts import receive as receive
+from proapp.services.silent_gateways import FIRST_REST, LEASE_OVER
 from proapp.services.vault import Vault
 from proapp.study.model import Study
 
@@ -55,7 +56,7 @@ class Claimed:
 
 def waiting(session: Session, *, now: datetime) -> bool:
     """Whether there is anything to claim or to settle: one statement, without a lock."""
-    due = (_message.c.state == "queued") & (_message.c.next_try_at <= now) & _message.c.channel.in_(ELECTRONIC)
+    due = _due(now)
     over = (_message.c.state == "sending") & (_message.c.lease_until <= now)
     return session.scalar(select(_message.c.id).where(due | over).limit(1)) is not None
 
@@ -70,15 +71,17 @@ def claim(
     now: datetime,
     composers: Mapping[str, Composer] | None = None,
     actor: Actor = WORKER,
+    resting: frozenset[str] = frozenset(),
 ) -> Claimed | None:
     """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
+    Nothing goes on a channel that is `resting`.
 
     Each is decided about anew behind the lock of its participant: what may no longer go is cancelled here, what has to
     wait is put back, and so is what cannot be decided about. Rows that others hold are passed over, so any number of
     workers may claim at once.
     """
     for _ in range(AT_ONCE):
-        row = _next(session, now)
+        row = _next(session, now, resting)
         if row is None:
             return None
         about: dict[str, Any] = {"study": study, "vault": vault, "base_url": base_url, "composers": composers or {}}
@@ -89,15 +92,22 @@ def claim(
         except Exception as error:  # the row that waited longest would hold up all others, for ever
             log.error("message_undecidable", message=row.id, error_type=type(error).__name__)
             verdict = _undecidable(row, now)
+        if isinstance(verdict, Prepared) and verdict.channel in resting:  # the contact has changed to that way
+            verdict = Verdict("gateway_silent", now + FIRST_REST, verdict.channel)
         if isinstance(verdict, Prepared):
             return _take(session, row, verdict, worker, vault, now)
         _put_aside(session, row, verdict, actor, now)
     return None
 
 
-def _next(session: Session, now: datetime) -> Any:
+def _due(now: datetime, resting: frozenset[str] = frozenset()) -> Any:
+    open_ways = [channel for channel in ELECTRONIC if channel not in resting]
+    return (_message.c.state == "queued") & (_message.c.next_try_at <= now) & _message.c.channel.in_(open_ways)
+
+
+def _next(session: Session, now: datetime, resting: frozenset[str]) -> Any:
     """The row that waited longest, locked together with its participant. Nobody is waited for."""
-    due = (_message.c.state == "queued") & (_message.c.next_try_at <= now) & _message.c.channel.in_(ELECTRONIC)
+    due = _due(now, resting)
     found = session.execute(_and_participant().where(due).order_by(_message.c.next_try_at, _message.c.id).limit(1))
     row = found.first()
     if row is not None:
@@ -276,7 +286,7 @@ def settle_expired(session: Session, *, now: datetime, actor: Actor = WORKER) ->
     own = select(_message).where(over, _message.c.participant_id.is_(None))
     rows += list(session.execute(own.with_for_update(skip_locked=True)))
     for row in rows:
-        _possibly_sent(session, row, "lease_over", actor, now)
+        _possibly_sent(session, row, LEASE_OVER, actor, now)
     return len(rows)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     type_coerce,
     union_all,
 )
@@ -46,6 +47,7 @@ from proapp.study.versions import versions
 
 STOPS = ("death", "pro_stop", "trial_withdrawal")
 WISHES_KEPT, ONE_DAY = timedelta(days=15), timedelta(days=1)
+MOST_AT_ONCE = 50  # workers that claim in the same moment
 TRIED = ("sending", "sent", "delivered", "possibly_sent")
 
 
@@ -207,10 +209,29 @@ def tried_today(session: Session, *, study: Study, now: datetime, queued: bool =
 
     `next_try_at` of a row that was tried is the moment of the last try, so the index of states answers.
     """
-    zone = study.zone()
-    since = open_instant(local_date(now, zone), zone)
-    which = and_(Message.state.in_(TRIED), Message.next_try_at >= since)
+    which = is_tried(day_begins(study, now))
     if queued:
         which = or_(which, Message.state == "queued")
     query = select(func.count()).where(which, Message.channel.in_(ELECTRONIC), Message.participant_id.is_not(None))
     return int(session.scalar(query) or 0)
+
+
+def tried_with_room(session: Session, *, study: Study, now: datetime, cap: int) -> int:
+    """`tried_today`, exact where it matters: near the `cap` those who are about to hand something over count one after
+    the other, each until the end of its transaction, so that the last place is taken once (SQLite has one writer)."""
+    found = tried_today(session, study=study, now=now)
+    if found < cap <= found + MOST_AT_ONCE and session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext('proapp cap of the study'))"))
+        return tried_today(session, study=study, now=now)
+    return found
+
+
+def day_begins(study: Study, now: datetime) -> datetime:
+    """The midnight from which on messages count for the study's cap at `now`."""
+    zone = study.zone()
+    return open_instant(local_date(now, zone), zone)
+
+
+def is_tried(since: datetime) -> Any:
+    """Whether a row was tried from `since` on, to a participant."""
+    return and_(Message.state.in_(TRIED), Message.next_try_at >= since, Message.participant_id.is_not(None))

@@ -96,6 +96,8 @@ def _numbers(runs: Health | None) -> dict[str, Any]:
         "messages": dict(sorted(runs.states.items())),
         "last_48_hours": {"due": runs.due, "handed_over": runs.handed_over},
         "failed_last_24_hours": runs.failed,
+        "unknown_last_24_hours": runs.unknown,
+        "today": {"tried": runs.tried_today, "cap": runs.cap},
         "last_7_days": {"left": runs.left, "arrived": runs.arrived},
     }
 

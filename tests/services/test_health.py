@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from proapp.db.models import Installation, Message, StudyVersion
 from proapp.services import health
 from proapp.services.sweep import note_run
 from tests.conftest import START
+from tests.people import People
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -118,6 +120,36 @@ def test_messages_due_and_nothing_sent_for_two_days(runtime: Any, add: Any) -> N
     assert (now.due, now.handed_over, now.failed, now.oldest_unsent) == (1, 0, 2, START - 20 * HOUR)
     add("sent", due=20 * HOUR, handed_over_at=20 * HOUR)
     assert found(runtime).troubles == ()
+
+
+def test_messages_of_which_nobody_knows_are_no_messages_that_went(runtime: Any, add: Any) -> None:
+    for hours in range(1, 6):
+        add("possibly_sent", due=hours * 9 * HOUR, settled_at=hours * 9 * HOUR, state_reason="no_answer")
+    now = found(runtime)
+    assert (now.due, now.handed_over, now.unknown) == (5, 0, 2)
+    assert now.troubles == ("nothing_sent",)
+
+
+def test_many_of_which_nobody_knows_are_told_though_others_go(runtime: Any, add: Any) -> None:
+    add("sent", due=2 * HOUR, handed_over_at=2 * HOUR)
+    for _ in range(4):
+        add("possibly_sent", settled_at=23 * HOUR, state_reason="no_answer")
+    add("possibly_sent", settled_at=25 * HOUR, state_reason="no_answer")
+    assert found(runtime).troubles == ()
+    add("possibly_sent", settled_at=HOUR, state_reason="no_answer")
+    assert found(runtime).troubles == ("outcomes_unknown",)
+
+
+def test_the_limit_of_the_day_is_told_when_it_is_reached(runtime: Any, add: Any) -> None:
+    follow_up = runtime.study.follow_up.model_copy(update={"cap_study": 2})
+    few = replace(runtime, study=runtime.study.model_copy(update={"follow_up": follow_up}))
+    person = People(runtime, None, lambda *_: None).participant()
+    add("sent", due=HOUR, handed_over_at=HOUR, participant_id=person)
+    add("sent", due=11 * HOUR, handed_over_at=11 * HOUR, participant_id=person)  # yesterday in Stockholm
+    add("sent", due=HOUR, handed_over_at=HOUR)  # to staff
+    assert found(few).troubles == ()
+    add("possibly_sent", due=HOUR, settled_at=HOUR, participant_id=person)
+    assert (found(few).troubles, found(few).tried_today) == (("cap_reached",), 2)
 
 
 def test_the_first_message_of_a_trial_is_no_silence(runtime: Any, add: Any) -> None:

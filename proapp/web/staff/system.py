@@ -31,6 +31,14 @@ TROUBLES = {
         " Participants there still follow the one before."
     ),
     "nothing_sent": lazy_gettext("Messages were due, and nothing was sent for 48 hours."),
+    "outcomes_unknown": lazy_gettext(
+        "A gateway takes messages and does not answer: of several nobody knows whether they went out. After three in a "
+        "row proapp waits before it tries again."
+    ),
+    "cap_reached": lazy_gettext(
+        "The study's limit of messages for the day is reached; the rest waits until tomorrow. "
+        "Is so much meant to go out?"
+    ),
 }
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 KINDS = {
@@ -125,6 +133,14 @@ def _messages(found: Health) -> Iterator[Line]:
         str(found.due),
         ngettext("%(num)s was handed over", "%(num)s were handed over", found.handed_over),
         is_bad="nothing_sent" in found.troubles,
+    )
+    yield Line(
+        gettext("Possibly sent in the last 24 hours"), str(found.unknown), is_bad="outcomes_unknown" in found.troubles
+    )
+    yield Line(
+        gettext("To participants today"),
+        gettext("%(number)s of at most %(cap)s", number=found.tried_today, cap=found.cap),
+        is_bad="cap_reached" in found.troubles,
     )
     yield Line(
         gettext("Delivered, of those that left in the last 7 days"),

@@ -77,6 +77,7 @@ NOT: Mapping[str, Any] = {
     "amendment": lazy_gettext("the protocol was changed"),
     "resent": lazy_gettext("sent again by hand"),
     "asked_later": lazy_gettext("the participant asked to be reminded later"),
+    "gateway_silent": lazy_gettext("the gateway does not answer; it is tried again in a while"),
     "asked_to_call": lazy_gettext("the participant asked to be called"),
     "nothing_to_say": lazy_gettext("there is nothing to say any more"),
     "no_account": lazy_gettext("the account may no longer sign in"),
