@@ -26,6 +26,8 @@ from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
 from proapp.services.outbox import Claimed
 from proapp.services.reminding import Due, Look
+from proapp.study.model import Study
+from proapp.study.versions import Versions, begun
 
 log = structlog.get_logger()
 TIMEOUT = 10.0  # seconds a gateway may take for each step
@@ -54,15 +56,19 @@ def composers(runtime: Runtime) -> Mapping[str, Composer]:
 @dataclass(slots=True)
 class Rounds:
     """What a worker remembers from one tick to the next: until when everything was searched. The first search of every
-    hour goes through all that may be waiting (missed, held up by night, pause or cap, undone), those between only
-    through what fell due since the last."""
+    hour goes through all that may be waiting (missed, held up by night, pause or cap, undone), and so does the first
+    after an amendment has begun somewhere; those between only through what fell due since the last."""
 
     searched: datetime | None = None
+    by: Versions | None = None  # the versions in force that it was searched by
 
-    def since(self, now: datetime) -> datetime | None:
+    def since(self, now: datetime, study: Study) -> datetime | None:
         if self.searched is None or self.searched > now or _hour(self.searched) != _hour(now):
             return None
-        return self.searched
+        return self.searched if self.by in (None, begun(study)) else None
+
+    def done(self, now: datetime, study: Study) -> None:
+        self.searched, self.by = now, begun(study)
 
 
 def _hour(moment: datetime) -> datetime:
@@ -76,7 +82,7 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
     would be queued. Letters that nobody posted in time are taken from their list. Without `rounds` all is searched.
     """
     rounds = rounds or Rounds()
-    since, complete = rounds.since(now), True
+    since, complete = rounds.since(now, runtime.study), True
     if not dry_run:
         _drop_letters(runtime, now)
     after: int | None = 0
@@ -90,7 +96,7 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
         yield from queued
         after = seen.after
     if complete:  # else somebody was being written about: they are found again by the next tick
-        rounds.searched = now
+        rounds.done(now, runtime.study)
 
 
 def _drop_letters(runtime: Runtime, now: datetime) -> None:

@@ -3,10 +3,11 @@ so that a scope (sites, one participant) can be laid over it. What rows amount t
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, Subquery, case, func, select
+from sqlalchemy.orm import aliased
 
 from proapp.db.models import (
     Answer,
@@ -15,6 +16,7 @@ from proapp.db.models import (
     AssessmentEvent,
     Contact,
     ContactAttempt,
+    DeliveryReceipt,
     Message,
     MissedReason,
     Participant,
@@ -180,37 +182,84 @@ def assessments() -> AnySelect:
     )
 
 
-def messages_for_people() -> AnySelect:
-    """What of the outbox somebody at the clinic has to do, oldest first: letters to send, and messages of which nobody
-    knows whether they went out."""
+def messages_for_people(now: datetime) -> AnySelect:
+    """What of the outbox somebody at the clinic has to do, oldest first: letters to send, messages of which nobody
+    knows whether they went out, and those that did not reach the participant, unless a later one went."""
     return (
         select(
             Message.id,
             Message.participant_id,
             Message.assessment_id,
+            Message.kind,
             Message.step,
             Message.channel,
             Message.state,
+            Message.state_reason,
             Message.due_at,
+            Message.queued_at,
             Message.not_after,
+            Message.handed_over_at,
             Message.settled_at,
         )
         .join(Participant, Participant.id == Message.participant_id)
         .where(
-            Message.assessment_id.is_not(None),
-            (Message.state == "possibly_sent") | ((Message.state == "queued") & (Message.channel == "letter")),
+            Message.assessment_id.is_not(None) | (Message.kind == "test"),
+            (Message.state == "possibly_sent")
+            | ((Message.state == "queued") & (Message.channel == "letter"))
+            | ((Message.state == "failed") & ~_later("sent", "delivered", "possibly_sent"))
+            | (_refused_for_long() & ~_later("sent", "delivered", "possibly_sent"))
+            | (_silent(now) & ~_later("delivered")),
         )
         .order_by(Message.due_at, Message.id)
     )
 
 
-def calls_asked_for() -> AnySelect:
-    """When each participant last asked on the phone to be called."""
+LONG_REFUSED = 6  # tries at a recipient, which take half an hour: a mail server that only greets strangers is through
+SILENT = timedelta(hours=24)
+
+
+def _refused_for_long() -> Any:
+    """Still being tried, but the number or mailbox has taken nothing for a while."""
+    refused = (Message.state_reason == "recipient_later") & (Message.attempts >= LONG_REFUSED)
+    return (Message.state == "queued") & refused
+
+
+def _silent(now: datetime) -> Any:
+    """Handed over a day ago and never heard of again, though its gateway has since told about others."""
+    others = select(DeliveryReceipt.id).where(
+        DeliveryReceipt.gateway == Message.gateway,
+        DeliveryReceipt.status.in_(("delivered", "failed")),
+        DeliveryReceipt.received_at > Message.handed_over_at,
+    )
+    return (Message.state == "sent") & (Message.handed_over_at <= now - SILENT) & others.exists()
+
+
+def _later(*states: str) -> Any:
+    later = aliased(Message)
     return (
-        select(PatientRequest.participant_id, func.max(PatientRequest.recorded_at))
+        select(later.id)
+        .where(
+            later.participant_id == Message.participant_id,
+            later.queued_at > Message.queued_at,
+            later.state.in_(states),
+        )
+        .exists()
+    )
+
+
+def requests() -> AnySelect:
+    """What participants asked for on the phone, oldest first: to be called, or to be reminded later."""
+    return (
+        select(
+            PatientRequest.participant_id,
+            PatientRequest.assessment_id,
+            PatientRequest.type,
+            PatientRequest.payload,
+            PatientRequest.recorded_at,
+        )
         .join(Participant, Participant.id == PatientRequest.participant_id)
-        .where(PatientRequest.type == "call_me")
-        .group_by(PatientRequest.participant_id)
+        .where(PatientRequest.type.in_(("call_me", "remind_later")))
+        .order_by(PatientRequest.id)
     )
 
 

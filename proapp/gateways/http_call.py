@@ -80,9 +80,10 @@ def _require_success(response: requests.Response) -> None:
     status = response.status_code
     if 200 <= status < 300:
         return
-    if status == 504:  # whoever stands before the gateway has handed it on, and waited in vain
-        raise UnknownOutcome("no_answer")
-    if status in _LATER or status >= 500:
+    if status >= 500 and status != 503:
+        # It broke while it had the message, or whoever stands before it has handed it on in vain: it may go out yet.
+        raise UnknownOutcome("gateway_fault" if status != 504 else "no_answer")
+    if status in _LATER or status == 503:
         reason = "too_many" if status == 429 else "gateway_fault"
         raise PassingFailure(reason, retry_after=_retry_after(response.headers.get("Retry-After", "")))
     if status in _OURS or status < 400:

@@ -22,7 +22,7 @@ from proapp.study.follow_up import Decision, recheck, text_kind
 from proapp.study.model import Study
 from proapp.study.status import stop_of
 from proapp.study.texts import Text, render
-from proapp.study.versions import in_force
+from proapp.study.versions import closed_on, followed, in_force
 
 FOR_PARTICIPANTS = ("reminder", "remind_later", "test")
 NEVER_THE_SAME = timedelta(microseconds=1)  # its own moment is not to be taken for that of another that has gone
@@ -89,15 +89,16 @@ def prepare(
 
 
 def _decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
-    study = versions.named(session, study, case.version)
+    study = versions.knowing(session, study, [case.version])
     zone = study.zone(case.site_code)
-    timepoint = study.timepoints_by_code.get(case.timepoint)
+    follows = followed(study, case.version, case.timepoint, site=case.site_code)
     mine = next(
         (one for one in case.subject.sent if (one.step, one.channel) == (row.step, row.channel)),
         None,
     )
-    if timepoint is None or mine is None:
+    if follows is None or mine is None:
         return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
+    study, timepoint = follows
     sent_today = tried_with_room(session, study=study, now=now, cap=study.follow_up.cap_study)
     # For the cap of the day what has gone counts: two that were rightly queued together do not hold each other up.
     known = replace(case.subject, sent_to_participant=case.gone)
@@ -132,6 +133,9 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
         return Verdict(STOPPED[stop], None, row.channel)
     if paused or reach.lost:
         return Verdict("paused" if paused else "lost", None, row.channel)
+    no = closed_on(study, row.site_code, today) or ("wrong_number" if reach.wrong_number else None)
+    if no is not None:
+        return Verdict(no, None, row.channel)
     if row.not_after is not None and now >= row.not_after:
         return Verdict("too_late", None, row.channel)
     if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):

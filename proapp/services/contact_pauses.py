@@ -28,14 +28,16 @@ def pause_contact(
     sites: frozenset[str] | None,
     from_on: date,
     until_on: date | None,
-    note: str | None,
+    reason: str | None,
     actor: Actor,
     now: datetime,
 ) -> int:
     """Nobody reminds and nobody rings from `from_on` to `until_on` (both inclusive; None: until further notice).
 
     Windows go on as before. Returns the event's id. Raises NotFound, and Refused: until_before_from, pause_over,
-    pause_too_long, pause_too_far, date_before_consent, after_end, already_paused(from_on), reason_too_long.
+    pause_too_long, pause_too_far, date_before_consent, after_end, already_paused(from_on), reason_required,
+    reason_too_long. Staff say why: nobody is asked anything meanwhile, and whoever takes over has to know. Participants
+    who pause their own reminders owe no reason (patient_pauses).
     """
     participant = register.find(session, study_id=study_id, sites=sites, lock=True)
     events = planning.load_events(session, participant.id)
@@ -47,7 +49,7 @@ def pause_contact(
         type="contact_pause",
         effective_on=from_on,
         payload={"until": until_on.isoformat() if until_on else None},
-        reason=register.optional_reason(note),
+        reason=register.required_reason(reason),
         actor=actor,
         now=now,
     )

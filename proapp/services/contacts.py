@@ -6,9 +6,11 @@ Values never leave through the audit trail or a log: what is recorded is which f
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
@@ -16,8 +18,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Contact, Participant
-from proapp.services import audit, register
+from proapp.services import audit, contact_doubts, register
 from proapp.services.audit import Actor, Entry
+from proapp.services.contact_doubts import FIELDS, Doubt
 from proapp.services.errors import NotFound, Refused
 from proapp.services.vault import Vault
 
@@ -173,9 +176,11 @@ def change(
     reason = None
     if "mobile" in changed:
         reason = _shared_mobile(session, vault, details.mobile, participant.id, allow_shared_mobile_reason)
-    fill(row, vault, details, actor, now, changed=changed)
+    before, doubts = row.channel, known_doubts(session, vault, row)
+    fill(row, vault, details, actor, now, changed=changed, doubts=doubts)
     session.flush()
-    entry = Entry("contact.changed", "contact", participant.id, {"fields": changed}, reason, participant.site_code)
+    told = change_told(before, changed, doubts)
+    entry = Entry("contact.changed", "contact", participant.id, told, reason, participant.site_code)
     audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
     return changed
 
@@ -188,7 +193,7 @@ def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -
     rows = session.execute(select(Contact, Participant.site_code).join(Participant)).all()
     old = [(row, site_code) for row, site_code in rows if not vault.is_newest(row.sealed)]
     for row, site_code in old:
-        row.sealed = _sealed(vault, row.participant_id, opened(vault, row))
+        row.sealed = vault.seal(_plain(vault, row), bound_to=_place(row.participant_id))
         session.flush()
         entry = Entry("contact.resealed", "contact", row.participant_id, {}, site_code=site_code)
         audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id)
@@ -231,32 +236,58 @@ def fill(
     now: datetime,
     *,
     changed: tuple[str, ...] = (),
+    doubts: Mapping[str, Doubt] = MappingProxyType({}),
 ) -> None:
-    """Put the details into the row. What was known about an address does not hold for another one, nor what messages
-    have shown of one way of contact for another way."""
-    row.sealed = _sealed(vault, row.participant_id, details)
+    """Put the details into the row. What is known of an address goes with it and with no other: `doubts` about one that
+    was not changed go on, and what was shown of the way that was chosen holds while it leads to the same address."""
+    kept = {field: doubt for field, doubt in doubts.items() if field not in changed}
+    used = FIELDS.get(details.channel, "")
+    if changed:
+        about = kept.get(used)
+        row.undeliverable_at, row.undeliverable_reason = about or (None, None)
+    if "channel" in changed or used in changed:
+        row.verified_at = None
+    row.sealed = _sealed(vault, row.participant_id, details, kept)
     row.channel = details.channel
     row.mobile_index = _mobile_index(vault, details.mobile) if details.mobile else None
     row.updated_at = now
     row.updated_by_id = actor.id if actor.kind == "staff" else None
     if "mobile" in changed or "email" in changed:
         row.confirmed_at = None
-    if changed:
-        row.verified_at = row.undeliverable_at = row.undeliverable_reason = None
+
+
+def known_doubts(session: Session, vault: Vault, row: Contact) -> dict[str, Doubt]:
+    """What stands against each of the addresses in the row. Raises vault.CannotOpen."""
+    return contact_doubts.known(session, row, _plain(vault, row))
+
+
+def change_told(channel_before: str, changed: tuple[str, ...], doubts: Mapping[str, Doubt]) -> dict[str, Any]:
+    """What the trail says of a change: which fields, the way that was used until then, and of which addresses what is
+    known against them goes on. Never a number or an address."""
+    told: dict[str, Any] = {"fields": changed}
+    if "channel" in changed:
+        told["was"] = channel_before
+    kept = sorted(field for field in doubts if field not in changed)
+    return {**told, "doubted": kept} if kept else told
 
 
 def _mobile_index(vault: Vault, mobile: str) -> str:
     return vault.keyed_hash("mobile", mobile)
 
 
-def _sealed(vault: Vault, participant_id: int, details: ContactDetails) -> bytes:
-    return vault.seal({"mobile": details.mobile, "email": details.email}, bound_to=_place(participant_id))
+def _sealed(vault: Vault, participant_id: int, details: ContactDetails, doubts: Mapping[str, Doubt]) -> bytes:
+    plain = {"mobile": details.mobile, "email": details.email, **contact_doubts.to_seal(doubts)}
+    return vault.seal(plain, bound_to=_place(participant_id))
 
 
 def opened(vault: Vault, row: Contact) -> ContactDetails:
     """What is in the row. Raises vault.CannotOpen."""
-    plain = vault.open(row.sealed, bound_to=_place(row.participant_id))
+    plain = _plain(vault, row)
     return ContactDetails(row.channel, plain["mobile"], plain["email"])
+
+
+def _plain(vault: Vault, row: Contact) -> dict[str, Any]:
+    return vault.open(row.sealed, bound_to=_place(row.participant_id))
 
 
 def _place(participant_id: int) -> str:

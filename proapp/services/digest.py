@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,7 @@ from proapp.study.versions import versions
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor"})  # who has a worklist
 AT = time(7)
+TOLD = ("queued", "sending", "sent", "delivered", "possibly_sent")
 USEFUL = timedelta(hours=36)
 MARK = "digest:"  # Installation digest:<zone> holds the day that was last done there
 MOST_IDS = 40  # in a line; the rest is told by its count
@@ -206,12 +207,15 @@ class _Asked:
         return self.totals[reader.sites]
 
     def _told_at(self, reader: Reader) -> datetime:
-        """When the reader was last told; at first a week ago, so that a new account is not told of years."""
-        query = select(func.max(Message.queued_at)).where(
-            Message.user_id == reader.user_id, Message.kind.in_(("digest", "escalation"))
-        )
-        last: datetime | None = self.session.scalar(query)
-        return last or self.now - timedelta(days=7)
+        """When the reader was last told, as far as a message left or is on its way: one that failed has told nobody.
+        At first a week before the first of them, so that a new account is not told of years."""
+        went = Message.state.in_(TOLD)
+        row = self.session.execute(
+            select(func.max(case((went, Message.queued_at))).label("told"), func.min(Message.queued_at).label("first"))
+            .where(Message.user_id == reader.user_id, Message.kind.in_(("digest", "escalation")))
+        ).one()  # fmt: skip
+        told: datetime | None = row.told
+        return told or (row.first or self.now) - timedelta(days=7)
 
 
 def _had_a_monday(last_done: date | None, today: date) -> bool:
@@ -265,8 +269,7 @@ def _text(session: Session, reader: Reader, *, study: Study, base_url: str, now:
         return None
     parts = ["\n".join([said.greeting, *counted])] if counted else []
     if passed_on:
-        lines = [said.escalated_line % _line(one, reader, study) for one in passed_on]
-        parts.append("\n".join([said.escalated, *lines]))
+        parts.append(_line(said.escalated, list(dict.fromkeys(one.study_id for one in passed_on))))
     parts.append(said.look % {"address": f"{base_url}/staff/work"})
     if whole:
         parts.append(said.switch % {"address": f"{base_url}/staff/account"})
@@ -280,9 +283,7 @@ def _counted(session: Session, reader: Reader, *, study: Study, now: datetime) -
     for name in LINES:
         ids = _ids(found, name)
         if ids:
-            one, several = said.lines[name]
-            listed = ", ".join(ids[:MOST_IDS]) + (" …" if len(ids) > MOST_IDS else "")
-            yield (one if len(ids) == 1 else several) % {"n": len(ids), "ids": listed}
+            yield _line(said.lines[name], ids)
 
 
 def _ids(found: Work, name: str) -> Sequence[str]:
@@ -290,9 +291,7 @@ def _ids(found: Work, name: str) -> Sequence[str]:
     return [row.member.study_id for row in found.rows if wanted in row.groups]
 
 
-def _line(one: Escalated, reader: Reader, study: Study) -> Mapping[str, str]:
-    known = study.timepoints_by_code.get(one.timepoint)
-    labels = known.label if known else {reader.language: one.timepoint}
-    label = labels.get(reader.language) or next(iter(labels.values()))
-    day = local_date(one.due_at, study.zone(one.site_code))
-    return {"study_id": one.study_id, "timepoint": label, "day": day.isoformat()}
+def _line(said: tuple[str, str], ids: Sequence[str]) -> str:
+    one, several = said
+    listed = ", ".join(ids[:MOST_IDS]) + (" …" if len(ids) > MOST_IDS else "")
+    return (one if len(ids) == 1 else several) % {"n": len(ids), "ids": listed}

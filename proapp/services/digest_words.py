@@ -14,8 +14,7 @@ class Words(NamedTuple):
     escalation_subject: str
     greeting: str
     lines: Mapping[str, tuple[str, str]]
-    escalated: str
-    escalated_line: str  # %(study_id)s, %(timepoint)s, %(day)s
+    escalated: tuple[str, str]  # as a line
     look: str
     switch: str
 
@@ -36,8 +35,10 @@ ENGLISH = Words(
         "letters": ("%(n)s letter to send: %(ids)s", "%(n)s letters to send: %(ids)s"),
         "reasons": ("%(n)s reason to record: %(ids)s", "%(n)s reasons to record: %(ids)s"),
     },
-    escalated="Reminded as planned and still not answered; passed on to you:",
-    escalated_line="%(study_id)s, %(timepoint)s, since %(day)s",
+    escalated=(
+        "%(n)s participant was reminded as planned and has still not answered: %(ids)s",
+        "%(n)s participants were reminded as planned and have still not answered: %(ids)s",
+    ),
     look="Worklist: %(address)s",
     switch="This message can be switched on and off here: %(address)s",
 )
@@ -55,8 +56,10 @@ SWEDISH = Words(
         "letters": ("%(n)s brev att skicka: %(ids)s", "%(n)s brev att skicka: %(ids)s"),
         "reasons": ("%(n)s skäl att anteckna: %(ids)s", "%(n)s skäl att anteckna: %(ids)s"),
     },
-    escalated="Påmint enligt planen och fortfarande obesvarat; lämnas vidare till dig:",
-    escalated_line="%(study_id)s, %(timepoint)s, sedan %(day)s",
+    escalated=(
+        "%(n)s deltagare har påmints enligt planen och ändå inte svarat: %(ids)s",
+        "%(n)s deltagare har påmints enligt planen och ändå inte svarat: %(ids)s",
+    ),
     look="Arbetslistan: %(address)s",
     switch="Utskicket slås på och av här: %(address)s",
 )

@@ -7,7 +7,7 @@ A fixed number of statements, whatever the number of assessments.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -22,7 +22,7 @@ from proapp.services.vault import Vault
 from proapp.study import follow_up
 from proapp.study.follow_up import Decision
 from proapp.study.model import Study
-from proapp.study.versions import numbered
+from proapp.study.versions import followed
 
 BY_HAND = {"letter": ("letter",), "task": ("phone", "visit", "sms", "email")}  # via → methods that do it
 
@@ -89,23 +89,24 @@ def explain(
     zone = study.zone(member.site_code)
     today = local_date(now, zone)
     day = day or today
-    asked = [(one, False) for one in _in_question(member, day)] + [(one, True) for one in _coming(member, day)]
     known_at = follow_up.moment(day, now=now, zone=zone)
     subjects = reminding_facts.subjects(
         session,
         study=study,
         vault=vault,
-        assessment_ids=[one.id for one, _ in asked],
+        assessment_ids=[one.id for one in member.assessments],
         known_at=None if day >= today else known_at,
     )
+    # With the windows as they were: what has been moved or extended since was asked about then, or was not.
+    then = [replace(one, facts=subjects[one.id].facts) for one in member.assessments if one.id in subjects]
+    asked = [(one, False) for one in _in_question(then, day)] + [(one, True) for one in _coming(then, day)]
     sent = messages(session, member.id)
     study = versions.knowing(session, study, {one.protocol_version for one, _ in asked})
     about = []
     for one, is_next in asked:
-        version = numbered(study, one.protocol_version)
-        timepoint = version.timepoints_by_code.get(one.timepoint)
-        if timepoint is not None and one.id in subjects:
-            decisions = follow_up.explain(version, timepoint, subjects[one.id], day=day, now=now, zone=zone)
+        follows = followed(study, one.protocol_version, one.timepoint, site=member.site_code, day=day)
+        if follows is not None:
+            decisions = follow_up.explain(*follows, subjects[one.id], day=day, now=now, zone=zone)
             about.append(About(one, tuple(_steps(decisions, one, sent)), is_next))
     return Explained(member, day, today, known_at, tuple(about))
 
@@ -125,10 +126,10 @@ def _member(session: Session, *, study: Study, sites: frozenset[str] | None, stu
     return people.members[0]
 
 
-def _in_question(member: Member, day: date) -> list[Expected]:
+def _in_question(assessments: Iterable[Expected], day: date) -> list[Expected]:
     """Assessments whose window, with its grace, holds the day."""
     found = []
-    for one in member.assessments:
+    for one in assessments:
         opens, facts = one.facts.opens_on, one.facts
         last = max((end for end in (facts.late_until, facts.closes_on, facts.extension_until) if end), default=date.max)
         if opens is not None and opens <= day <= last:
@@ -136,9 +137,9 @@ def _in_question(member: Member, day: date) -> list[Expected]:
     return found
 
 
-def _coming(member: Member, day: date) -> list[Expected]:
+def _coming(assessments: Iterable[Expected], day: date) -> list[Expected]:
     """The next assessment to open after the day."""
-    later = [one for one in member.assessments if one.facts.opens_on is not None and one.facts.opens_on > day]
+    later = [one for one in assessments if one.facts.opens_on is not None and one.facts.opens_on > day]
     return sorted(later, key=lambda one: one.facts.opens_on or date.max)[:1]
 
 

@@ -42,7 +42,7 @@ def due(
     Eight statements, whatever the number of participants. A site outside `sites` gives none.
     """
     allowed = sites if site is None else frozenset({site}) if sites is None or site in sites else frozenset[str]()
-    rows = session.execute(Scope(allowed).limit(queries.messages_for_people())).all()
+    rows = session.execute(Scope(allowed).limit(queries.messages_for_people(now))).all()
     wanted = [row for row in rows if row.channel == "letter" and row.state == "queued"]
     if not wanted:
         return ()

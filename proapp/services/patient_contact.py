@@ -7,14 +7,14 @@ since whoever finds an unused sheet could choose a PIN with it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from proapp.db.models import Contact, ContactAttempt, Participant
+from proapp.db.models import Contact, Participant
 from proapp.services import audit, contacts, register
 from proapp.services.audit import Actor, Entry
 from proapp.services.contacts import ContactDetails
@@ -143,30 +143,22 @@ def _save(
     Who says that an address is right after it was found wrong or out of reach is believed: it is tried again.
     """
     changed = contacts.differences(before, after)
-    doubted = confirm and row is not None and _is_doubted(session, row)
+    doubts = contacts.known_doubts(session, vault, row) if row is not None else {}
+    doubted = confirm and bool(doubts)
     is_news = confirm and (row is None or row.confirmed_at is None or doubted)
     if not changed and not is_news:
         return ()
     kept = row or Contact(participant_id=participant.id)
     if changed or row is None or doubted:
-        contacts.fill(kept, vault, after, actor, now, changed=changed)
+        contacts.fill(kept, vault, after, actor, now, changed=changed, doubts={} if confirm else doubts)
     if confirm:
         kept.confirmed_at, kept.undeliverable_at, kept.undeliverable_reason = now, None, None
     session.add(kept)
     session.flush()
-    entry = _entry(session, vault, participant, after, changed, confirm=confirm)
+    told = contacts.change_told(before.channel, changed, {} if confirm else doubts)
+    entry = _entry(session, vault, participant, after, changed, told, confirm=confirm)
     audit.record(session, entry, actor=actor, now=now, participant_id=participant.id, locked=True)
     return changed
-
-
-def _is_doubted(session: Session, row: Contact) -> bool:
-    """Whether a gateway or a caller has found, since the last change, that nobody is reached this way."""
-    told_wrong = select(ContactAttempt.id).where(
-        ContactAttempt.participant_id == row.participant_id,
-        ContactAttempt.outcome == "wrong_number",
-        ContactAttempt.at > row.updated_at,
-    )
-    return row.undeliverable_at is not None or session.scalar(told_wrong.limit(1)) is not None
 
 
 def _entry(
@@ -175,13 +167,14 @@ def _entry(
     participant: Participant,
     after: ContactDetails,
     changed: tuple[str, ...],
+    told: Mapping[str, Any],
     *,
     confirm: bool,
 ) -> Entry:
     """Which fields changed, never what is in them; staff see that a number is shared, the patient is not told."""
     if not changed:
         return Entry("contact.confirmed", "contact", participant.id, {}, site_code=participant.site_code)
-    details: dict[str, object] = {"fields": changed, "confirmed": confirm}
+    details: dict[str, object] = {**told, "confirmed": confirm}
     if "mobile" in changed and contacts.is_shared(session, vault, after.mobile, participant.id):
         details["shared_mobile"] = True
     return Entry("contact.changed", "contact", participant.id, details, site_code=participant.site_code)

@@ -3,7 +3,7 @@ it says whose phone this may be, and the PIN still decides.
 
 It leads past the printed code to the PIN, and after the PIN to the one assessment it is about. One in a message may be
 followed any number of times, and dies with what it is about (sent in, declined, closed, stopped, or cancelled), and
-when the contact details are changed. A square is followed once, within a quarter of an hour.
+when the contact details are changed after it went out. A square is followed once, within a quarter of an hour.
 Whoever finds it learns nothing: a link that is unknown, dead or somebody else's gets one and the same answer.
 """
 
@@ -93,7 +93,9 @@ def _of_a_message(session: Session, token: str) -> Any:
         .where(
             Message.link_hash == token_hash(token),
             Message.state.in_(_GONE_OUT),
-            Contact.updated_at <= Message.queued_at,  # it may have gone to a number that was somebody else's
+            # It may have gone to a number that was somebody else's. The last try counts, which read the number: who has
+            # corrected it and sends the message again means the link that goes out then.
+            Contact.updated_at <= Message.next_try_at,
         )
     ).first()
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Contact, DeliveryReceipt, Message, Participant
 from proapp.services import audit
 from proapp.services.audit import WORKER, Actor, Entry
+from proapp.services.contact_doubts import WRONG_NUMBER
 
 STATUSES = ("accepted", "delivered", "failed")
 # A later word about a message counts only if it says more than what is known.
@@ -148,11 +149,12 @@ def _change_contact(
 ) -> None:
     if message.participant_id is None:
         return
-    tried_at = message.handed_over_at or message.next_try_at
+    # The address was read when the message was claimed, which is what next_try_at of a row that was tried says.
     query = update(_contact).where(
         _contact.c.participant_id == message.participant_id,
         _contact.c.channel == message.channel,
-        _contact.c.updated_at <= tried_at,
+        _contact.c.updated_at <= message.next_try_at,
+        func.coalesce(_contact.c.undeliverable_reason, "") != WRONG_NUMBER,  # that it arrives there says nothing
     )
     news = _contact.c.undeliverable_at.is_(None)
     if values["undeliverable_at"] is None:

@@ -28,7 +28,7 @@ from proapp.services.reminding_search import candidates, tried_today
 from proapp.services.vault import Vault
 from proapp.study.follow_up import Decision, decide
 from proapp.study.model import Study
-from proapp.study.versions import numbered
+from proapp.study.versions import followed
 
 PORTION = 200
 WAYS = (*ELECTRONIC, "letter")  # tasks and digests are worked out when somebody looks
@@ -197,12 +197,12 @@ def _decided(
 
 
 def _wanted(case: Case, study: Study, now: datetime, just_queued: int, sent_today: int) -> list[Due]:
-    study = numbered(study, case.version)
-    timepoint = study.timepoints_by_code.get(case.timepoint)
-    if timepoint is None:  # of an earlier version
-        return []
-    known = replace(case.subject, sent_to_participant=(*case.subject.sent_to_participant, *[now] * just_queued))
     zone = study.zone(case.site_code)
+    follows = followed(study, case.version, case.timepoint, site=case.site_code)
+    if follows is None:  # of an earlier version
+        return []
+    study, timepoint = follows
+    known = replace(case.subject, sent_to_participant=(*case.subject.sent_to_participant, *[now] * just_queued))
     said = decide(study, timepoint, known, now=now, zone=zone, study_sent_today=sent_today)
     if any(decision.verdict == "send" and decision.via == "letter" for decision in said):
         said = _with_room_for_letters(said, decide(_patient(study), timepoint, known, now=now, zone=zone))

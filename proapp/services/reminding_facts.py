@@ -5,11 +5,11 @@ for a portion of them, however many participants there are. With `known_at` only
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,7 +25,9 @@ from proapp.db.models import (
     PatientRequest,
     ResponseSet,
 )
-from proapp.services import versions
+from proapp.services import contact_doubts, versions
+from proapp.services.contact_doubts import CHANNELS, WRONG_NUMBER
+from proapp.services.contact_history import Then, contacts_then
 from proapp.services.messages import ELECTRONIC
 from proapp.services.vault import CannotOpen, Vault
 from proapp.study import events as history
@@ -37,7 +39,7 @@ from proapp.study.status import AssessmentFacts, ParticipantFacts
 from proapp.study.versions import numbered
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
-_CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.updated_at)
+_CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.undeliverable_reason, Contact.updated_at)
 _POISON = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what a value of the wrong shape does
 _DECISIONS = ("declined", "decline_undone", "extended")
 
@@ -68,6 +70,7 @@ class _Known:
     messages: Mapping[int, list[Any]]
     wishes: Mapping[int, list[Any]]
     at: datetime | None
+    contacts: Mapping[int, Then] = field(default_factory=dict)
 
     def sees(self, moment: datetime | None) -> bool:
         return moment is not None and (self.at is None or moment <= self.at)
@@ -81,8 +84,8 @@ def cases(
     assessment_ids: Collection[int],
     known_at: datetime | None = None,
 ) -> dict[int, Case]:
-    """By assessment, in the order of their ids; seven statements. Absent ids are left out, and so are those of which
-    nothing can be made: one poisoned row must not hold up the others."""
+    """By assessment, in the order of their ids; seven statements, eight with `known_at`. Absent ids are left out, and
+    so are those of which nothing can be made: one poisoned row must not hold up the others."""
     if not assessment_ids:
         return {}
     ids = sorted(set(assessment_ids))
@@ -97,6 +100,7 @@ def cases(
         messages=_grouped(session.execute(_messages().where(Message.participant_id.in_(people)))),
         wishes=_grouped(session.execute(_wishes().where(PatientRequest.assessment_id.in_(ids)))),
         at=known_at,
+        contacts={} if known_at is None else contacts_then(session, people, known_at),
     )
     found = {}
     for row in rows:
@@ -308,24 +312,33 @@ def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAsse
 
 
 def _reach(row: Any, known: _Known, events: Sequence[Event], vault: Vault) -> Reach:
-    """What the contact row says now: earlier addresses are not kept, so neither is what was known about them."""
-    has_mobile = has_email = False
+    """What the contact row says; of the past what the trail says of it, as far as it does: that there was none yet, by
+    which way messages went, and what was known against the address. An address that was taken away is not kept."""
+    plain: Mapping[str, Any] = {}
     if row.sealed is not None:
-        try:
+        with suppress(CannotOpen):  # as good as no contact; the row stays for whoever has the key
             plain = vault.open(row.sealed, bound_to=f"contact:{row.participant_id}")
-            has_mobile, has_email = bool(plain.get("mobile")), bool(plain.get("email"))
-        except CannotOpen:  # as good as no contact; the row stays for whoever has the key
-            pass
-    wrong = (one.at for one in known.wrong.get(row.participant_id, ()) if known.sees(one.at))
+    then = known.contacts.get(row.participant_id) or Then(True, None, row.updated_at, known.sees(row.undeliverable_at))
+    channel = (then.channel or row.channel) if then.recorded else None
+    told = [one.at for one in known.wrong.get(row.participant_id, ()) if known.sees(one.at)]
+    kept = row.undeliverable_reason == WRONG_NUMBER and known.sees(row.undeliverable_at)
     return Reach(
-        channel=row.channel,
-        has_mobile=has_mobile,
-        has_email=has_email,
-        undeliverable=known.sees(row.undeliverable_at),
-        wrong_number=any(row.updated_at is None or at > row.updated_at for at in wrong),
+        channel=channel,
+        # The way that was used then led somewhere, whatever has become of the address since.
+        has_mobile=bool(plain.get("mobile")) or (bool(plain) and then.channel == "sms"),
+        has_email=bool(plain.get("email")) or (bool(plain) and then.channel == "email"),
+        undeliverable=then.undeliverable,
+        wrong_number=kept or any(then.said_at is None or at > then.said_at for at in told),
+        doubted=tuple(_doubted(plain, known)),
         pauses=history.pauses(events),
         lost="lost_to_follow_up" in history.standing(events),
     )
+
+
+def _doubted(plain: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, Literal["wrong_number", "undeliverable"]]]:
+    for address, doubt in contact_doubts.sealed(plain).items():
+        if known.sees(doubt.at):
+            yield CHANNELS[address], "wrong_number" if doubt.reason == WRONG_NUMBER else "undeliverable"
 
 
 def _wish_at(row: Any, known: _Known) -> datetime | None:

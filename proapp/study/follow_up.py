@@ -226,7 +226,9 @@ def _no_way(step: Step, reach: Reach) -> Reason | None:
         return step.no_way
     if step.via in ELECTRONIC and reach.wrong_number:
         return "wrong_number"
-    return "undeliverable" if step.via in ELECTRONIC and reach.undeliverable else None
+    if step.via in ELECTRONIC and reach.undeliverable:
+        return "undeliverable"
+    return dict(reach.doubted).get(step.via)
 
 
 def _unknown(step: Step) -> Decision:

@@ -70,8 +70,10 @@ class Sent(NamedTuple):
 class Reach:
     """What is known of the way to the participant.
 
-    `channel` is sms, email, letter or None (no contact). `undeliverable` and `wrong_number` hold since the contact was
-    last changed. `pauses` are standing ones, from and until inclusive (None: until further notice).
+    `channel` is sms, email, letter or None (no contact). `undeliverable` and `wrong_number` hold since the contact
+    was last changed, or since before where the address chosen is still the one they are about; `doubted` names the
+    ways that lead to an address of which something was known before the last change. `pauses` are standing ones,
+    from and until inclusive (None: until further notice).
     """
 
     channel: str | None
@@ -79,6 +81,7 @@ class Reach:
     has_email: bool = False
     undeliverable: bool = False
     wrong_number: bool = False
+    doubted: tuple[tuple[str, Literal["wrong_number", "undeliverable"]], ...] = ()
     pauses: tuple[tuple[date, date | None], ...] = ()
     lost: bool = False
 

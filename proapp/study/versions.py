@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import PrivateAttr
 
@@ -25,6 +25,14 @@ class InForce(NamedTuple):
 
 
 Chain = tuple[InForce, ...]
+Versions = frozenset[tuple[str, date, str]]
+
+
+class Followed(NamedTuple):
+    """A study and its time point, as the reminders of one assessment follow them."""
+
+    study: Study
+    timepoint: TimePoint
 
 
 class Activation(NamedTuple):
@@ -150,9 +158,41 @@ def chain(study: Study, site: str, *, until: date | None = None) -> Chain:
     return tuple(one for one in found if until is None or one.active_from <= until) or found[:1]
 
 
+def begun(study: Study) -> Versions:
+    """Which version begins where and when, to be compared with what it was: (site, first day, hash of the content)."""
+    if not isinstance(study, Amended):
+        return frozenset({("", date.min, study.content_hash)})
+    return frozenset(
+        (site, one.active_from, one.study.content_hash) for site, known in study.chains.items() for one in known
+    )
+
+
 def in_force(study: Study, site: str, day: date | None = None) -> Study:
     """The version a site works by on `day` (now, if none is given)."""
     return chain(study, site, until=day)[-1].study
+
+
+def followed(study: Study, number: str, code: str, *, site: str, day: date | None = None) -> Followed | None:
+    """What decides about the reminders of an assessment that names the version `number`; None if that has no such time
+    point.
+
+    What was opened keeps its own time point. When and how often anybody is reminded, and until when at all, is nothing
+    that an answer depends on: that is as it is in force at the site, on `day` or now. A time point that is not in force
+    any more keeps its steps, so that what was begun is not forgotten.
+    """
+    own, current = numbered(study, number), in_force(study, site, day)
+    timepoint = own.timepoints_by_code.get(code)
+    if timepoint is None:
+        return None
+    if own is current:
+        return Followed(own, timepoint)
+    newer = current.timepoints_by_code.get(code)
+    if newer is not None:
+        timepoint = timepoint.model_copy(update={"reminders": newer.reminders})
+    return Followed(
+        own.model_copy(update={"follow_up": current.follow_up, "closes_on": current.closes_on}),
+        timepoint,
+    )
 
 
 class Wanted(NamedTuple):
@@ -182,3 +222,11 @@ def plan_in_force(chain: Chain, anchors: Anchors) -> tuple[Wanted, ...]:
             elif next_from is None or (late_until is not None and active_from <= late_until < next_from):
                 found[key] = Wanted(planned, study)
     return tuple(found.values())
+
+
+def closed_on(study: Study, site: str, day: date) -> Literal["study_closed", "site_closed"] | None:
+    """Whether nothing is asked at the site any more on `day`: the study, as in force there, or the site is over."""
+    if (last := in_force(study, site, day).closes_on) is not None and day > last:
+        return "study_closed"
+    last = next((one.closed_on for one in study.sites if one.code == site), None)
+    return "site_closed" if last is not None and day > last else None

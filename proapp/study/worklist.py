@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
 from proapp.study.model import Study
-from proapp.study.status import AssessmentFacts, State, days_left, is_overdue, is_waiting
+from proapp.study.status import AssessmentFacts, State, days_left, is_overdue, is_waiting, last_day
 from proapp.study.working_days import horizon, working_days_after
 
 Reason = Literal[
@@ -18,6 +18,7 @@ Reason = Literal[
     "undeliverable",
     "wrong_number",
     "no_channel",
+    "message_failed",
     "possibly_sent",
     "overdue",
     "task_due",
@@ -50,6 +51,7 @@ RANKS: dict[Reason, int] = {
     "undeliverable": 3,
     "wrong_number": 3,
     "no_channel": 3,
+    "message_failed": 3,
     "possibly_sent": 3,
     "overdue": 4,
     "task_due": 4,
@@ -68,6 +70,7 @@ ACTIONS: dict[Reason, tuple[Action, ...]] = {
     "undeliverable": ("call", "change_contact", "snooze"),
     "wrong_number": ("change_contact", "call", "snooze"),
     "no_channel": ("add_contact", "call", "snooze"),
+    "message_failed": ("look_at_messages", "call", "change_contact", "snooze"),
     "possibly_sent": ("look_at_messages", "call", "snooze"),
     "overdue": _CALL,
     "task_due": _CALL,
@@ -96,7 +99,8 @@ class Task(NamedTuple):
     `attempts` counts the contacts taken about it, the latest of them on `attempted_on`. `next_on` is the date set by
     the latest note of all, postponements too. `idle_hours` are counted from the latest answer (or from the start).
     `task_due_on` and `letter_due_on` are the days of the policy's steps that are for people and have come, and were
-    not done since; `unclear_on` the day of a message of which nobody knows whether it went out.
+    not done since; `unclear_on` the day of a message of which nobody knows whether it went out, `failed_on` of one that
+    did not arrive, `failed_why` the code of the reason.
     """
 
     key: int
@@ -110,6 +114,8 @@ class Task(NamedTuple):
     task_due_on: date | None = None
     letter_due_on: date | None = None
     unclear_on: date | None = None
+    failed_on: date | None = None
+    failed_why: str | None = None
 
 
 class Case(NamedTuple):
@@ -133,6 +139,8 @@ class Case(NamedTuple):
     fault_on: date | None = None
     asked_on: date | None = None
     stop_asked_on: date | None = None
+    test_failed_on: date | None = None  # the day of a test message that did not arrive
+    test_failed_why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +182,7 @@ def _items(case: Case, *, today: date, study: Study) -> Iterator[WorkItem]:
         yield replace(first, also=tuple(i.reason for i in calls if i is not first and i.reason in TOLD_ALONG))
     for task in case.tasks:
         if _needs_reason(task) and not _is_hidden(task, today=today):
-            yield _item("reason_needed", case, task, closed_on=task.facts.late_until)
+            yield _item("reason_needed", case, task, closed_on=last_day(task.facts))
 
 
 def _wishes(case: Case, *, today: date) -> Iterator[WorkItem]:
@@ -202,6 +210,7 @@ def _call(case: Case, task: Task, *, today: date, study: Study) -> WorkItem | No
     return _item(
         reason, case, task, last, left,
         attempts=task.attempts, days_due=since, idle_hours=task.idle_hours, since=_SINCE.get(reason, _none)(task),
+        why=task.failed_why if reason == "message_failed" else None,
     )  # fmt: skip
 
 
@@ -212,6 +221,8 @@ def _call_reason(task: Task, *, today: date, study: Study) -> Reason | None:
     last = _last_day(task, today=today)
     if last is not None and last <= horizon(today, CLOSING_WORKING_DAYS):
         return "closing_soon"
+    if task.failed_on is not None:
+        return "message_failed"
     if task.unclear_on is not None:
         return "possibly_sent"
     if task.letter_due_on is not None:
@@ -245,6 +256,8 @@ def _about_participant(case: Case, *, today: date) -> Iterator[WorkItem]:
         return
     if case.fault is not None and not _is_put_off(case, today=today, since=case.fault_on):
         yield _item(case.fault, case, since=case.fault_on)
+    elif case.test_failed_on is not None and not _is_put_off(case, today=today, since=case.test_failed_on):
+        yield _item("message_failed", case, since=case.test_failed_on, why=case.test_failed_why)
     agreed = any(is_waiting(task.state) and _is_hidden(task, today=today) for task in case.tasks)
     if agreed or _is_put_off(case, today=today):
         return
@@ -283,6 +296,7 @@ def _none(_task: Task) -> None:
 
 
 _SINCE: dict[Reason, Callable[[Task], date | None]] = {
+    "message_failed": lambda task: task.failed_on,
     "possibly_sent": lambda task: task.unclear_on,
     "letter_due": lambda task: task.letter_due_on,
     "task_due": lambda task: task.task_due_on,

@@ -72,6 +72,7 @@ def test_a_progression_is_looked_at_recorded_and_put_right(site, desk, axe):
 def test_contact_is_paused_and_begins_again(site, desk, axe):
     desk.goto(f"{BASE}/events/contact_pause")
     desk.locator("input[name=until_on]").fill((site.today + 14 * DAY).isoformat())
+    desk.locator("input[name=reason]").fill("Travels")
     shown(desk, axe, "staff-pause")
     desk.get_by_role("button", name="Pause contact").click()
     expect(desk.locator("main")).to_contain_text("Contact is paused from")

@@ -168,7 +168,7 @@ def test_a_change_says_which_fields_changed_and_never_the_values(session, runtim
     assert change(session, runtime, nurse, email="new@example.se", channel="email") == ("channel", "email")
     last = session.scalars(select(AuditEvent).order_by(AuditEvent.seq.desc())).first()
     assert (last.action, last.chain, last.entity_id) == ("contact.changed", f"p{anna}", str(anna))
-    assert last.details == '{"fields":["channel","email"]}'
+    assert last.details == '{"fields":["channel","email"],"was":"sms"}'
     trail = " ".join(event.details + str(event.reason) for event in session.scalars(select(AuditEvent)))
     for secret in ("701740655", EMAIL, "new@example.se"):
         assert secret not in trail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -137,8 +138,25 @@ def test_what_the_plan_passes_on_reaches_the_investigator_without_asking(
     assert queue(runtime, thursday, passing_on) == [("escalation", ivar)]
     assert queue(runtime, thursday + timedelta(days=1), passing_on) == [("escalation", ivar)]
     text = rendered(runtime, ivar, thursday, passing_on, whole=False)
-    assert "UME-001, 3 months, since 2026-11-19" in text.body
+    assert "1 participant was reminded as planned and has still not answered: UME-001\n" in text.body
+    assert not re.search(r"month|\d{4}-\d\d", text.body)  # nothing of what or when
     assert rendered(runtime, berit, thursday, passing_on, whole=False) is None
+
+
+@pytest.mark.parametrize(("state", "again"), [("failed", True), ("cancelled", True), ("possibly_sent", False)])
+def test_a_message_that_never_left_has_told_nobody(
+    runtime: Any, people: Any, passing_on: Any, state: str, again: bool
+) -> None:
+    participant(people)
+    ivar = people.staff_id("ivar")
+    thursday = SEVEN - timedelta(days=4)
+    assert queue(runtime, thursday, passing_on) == [("escalation", ivar)]
+    for days in (1, 2):  # on its way for two days: the mail server is down
+        assert queue(runtime, thursday + timedelta(days=days), passing_on) == [("escalation", ivar)]
+    with runtime.writing.begin() as session:
+        session.execute(update(Message).values(state=state, state_reason="too_late"))
+    later = queue(runtime, thursday + timedelta(days=9), passing_on)
+    assert later == [("escalation", ivar)] * (2 if again else 1)
 
 
 def test_a_day_that_was_done_by_a_wrong_clock_does_not_silence_the_days_before_it(runtime: Any, people: Any) -> None:
@@ -167,7 +185,7 @@ def test_an_investigator_who_wants_the_list_finds_it_there(runtime: Any, people:
     assert queue(runtime, SEVEN, passing_on) == [("digest", ivar)]
     text = rendered(runtime, ivar, SEVEN, passing_on)
     assert "1 participant to contact: UME-001" in text.body
-    assert "UME-001, 3 months, since 2026-11-19" in text.body
+    assert "has still not answered: UME-001\n" in text.body
     people.event(person, "pro_stop", date(2026, 11, 20))
     assert rendered(runtime, ivar, SEVEN, passing_on) is None
 

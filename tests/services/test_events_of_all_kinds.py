@@ -378,7 +378,7 @@ def test_reminders_follow_each_progression_and_stop_with_a_pause_or_lost_contact
 @pytest.fixture
 def pause(session, about):
     def call(from_on=TODAY, until_on=None, **changes):
-        given = {**about, "from_on": from_on, "until_on": until_on, "note": None, **changes}
+        given = {**about, "from_on": from_on, "until_on": until_on, "reason": "Travels", **changes}
         return contact_pauses.pause_contact(session, **given)
 
     return call
@@ -400,6 +400,13 @@ def test_a_pause_cancels_what_waits_and_leaves_the_windows(session, pause, queue
     (member,) = cohort.load(session, study=STUDY, sites=UME, today=TODAY).members
     m03 = next(one for one in member.assessments if one.timepoint == "m03")
     assert (m03.state.expectation, m03.state.shown) == ("EXPECTED", "open")
+
+
+@pytest.mark.parametrize("reason", [None, "", "  "])
+def test_staff_say_why_they_pause(session, pause, reason):
+    with pytest.raises(Refused, match="reason_required"):
+        pause(reason=reason)
+    assert paused(session) == []
 
 
 def test_nobody_is_on_the_worklist_during_a_pause(session, pause, house, anna):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, update
 
-from proapp.db.models import Contact, ContactAttempt, Message, ParticipantEvent, PatientRequest
+from proapp.db.models import Contact, ContactAttempt, DeliveryReceipt, Message, ParticipantEvent, PatientRequest
 from proapp.services import follow_up
 from proapp.study.model import Reminder
 from tests.studies import with_steps
@@ -135,6 +135,72 @@ def test_a_message_of_which_nobody_knows_is_to_be_looked_at(runtime: Any, people
     message(runtime, people, anna, state="possibly_sent", settled_at=NOW - HOUR)
     assert reasons(runtime) == ["possibly_sent"]
     rung(runtime, anna, assessment_id=people.assessment_id(anna, "m03"), next_on=date(2026, 11, 30))
+    assert reasons(runtime) == []
+
+
+@pytest.mark.parametrize("why", ["too_late", "message_refused"])
+def test_a_message_that_failed_is_a_row_with_its_reason(runtime: Any, people: Any, anna: int, why: str) -> None:
+    message(runtime, people, anna, state="failed", state_reason=why, settled_at=NOW - HOUR)
+    (row,) = work(runtime).rows
+    assert (row.item.reason, row.item.params["why"], row.item.params["since"]) == ("message_failed", why, NOW.date())
+    rung(runtime, anna, assessment_id=people.assessment_id(anna, "m03"), next_on=date(2026, 11, 30))
+    assert reasons(runtime) == []
+
+
+def test_a_later_message_that_went_ends_it(runtime: Any, people: Any, anna: int) -> None:
+    message(runtime, people, anna, state="failed", state_reason="too_late", settled_at=NOW - HOUR)
+    message(runtime, people, anna, state="sent", step="target+3", queued_at=NOW, handed_over_at=NOW)
+    assert reasons(runtime) == []
+
+
+def test_what_is_known_of_the_address_says_more(runtime: Any, people: Any, anna: int) -> None:
+    message(runtime, people, anna, state="failed", state_reason="recipient_refused", settled_at=NOW - HOUR)
+    contact(runtime, anna, undeliverable_at=NOW - HOUR, undeliverable_reason="recipient_refused")
+    assert reasons(runtime) == ["undeliverable"]
+
+
+@pytest.mark.parametrize(("attempts", "expected"), [(5, []), (6, ["message_failed"])])
+def test_a_mailbox_that_takes_nothing_is_a_row_within_the_hour(
+    runtime: Any, people: Any, anna: int, attempts: int, expected: list[str]
+) -> None:
+    """Six tries take half an hour; the message itself is tried on until it would come too late."""
+    message(runtime, people, anna, state="queued", state_reason="recipient_later", attempts=attempts)
+    assert reasons(runtime) == expected
+
+
+@pytest.mark.parametrize(
+    ("gateway", "reported", "hours", "expected"),
+    [
+        ("46elks", 20, 25, ["message_failed"]),
+        ("46elks", 20, 23, []),
+        ("46elks", 26, 25, []),  # nothing has been heard of any message since: it is the gateway
+        ("smtp", 20, 25, []),  # never reports
+    ],
+)
+def test_no_word_of_a_message_for_a_day_is_a_row_where_others_are_reported(
+    runtime: Any, people: Any, anna: int, gateway: str, reported: int, hours: int, expected: list[str]
+) -> None:
+    message(runtime, people, anna, state="sent", gateway=gateway, handed_over_at=NOW - hours * HOUR)
+    about = {"gateway": "46elks", "provider_ref": "another", "status": "delivered"}
+    with runtime.writing.begin() as session:
+        session.execute(insert(DeliveryReceipt), {**about, "received_at": NOW - reported * HOUR})
+    found = work(runtime).rows
+    assert [row.item.reason for row in found] == expected
+    assert all(row.item.params["why"] == "no_report" for row in found)
+
+
+def test_a_test_message_that_did_not_arrive_is_a_row_until_the_contact_changes(
+    runtime: Any, people: Any, anna: int
+) -> None:
+    contact(runtime, anna, updated_at=NOW - 2 * HOUR)
+    message(
+        runtime, people, anna, state="failed", kind="test", assessment_id=None, step=None, settled_at=NOW - HOUR,
+        state_reason="message_refused",
+    )  # fmt: skip
+    assert reasons(runtime) == ["message_failed"]
+    contact(runtime, anna, verified_at=NOW)
+    assert reasons(runtime) == []
+    contact(runtime, anna, verified_at=None, updated_at=NOW)
     assert reasons(runtime) == []
 
 

@@ -179,6 +179,10 @@ def test_a_row_says_what_the_sentence_and_the_buttons_need(small):
     (row,) = worklist([case(task(small, target=60, closes=-20))], today=TODAY, study=small)
     assert row.params == {"timepoint": "m03", "closed_on": TODAY - days(6)}
     assert row.actions == ("record_reason", "enter_answers", "extend")
+    longer = task(small, target=60, closes=-20)
+    longer = longer._replace(facts=longer.facts._replace(extension_until=TODAY - days(2)))
+    (row,) = worklist([case(longer)], today=TODAY, study=small)
+    assert row.params["closed_on"] == TODAY - days(2)  # the true last day, not that of the grace
     (row,) = worklist([case(task(small), has_channel=False)], today=TODAY, study=small)
     assert (row.task, row.by_when, row.params) == (None, None, {})
 
@@ -235,6 +239,7 @@ def test_a_wish_is_heard_although_nobody_is_to_be_rung(small):
     ("signals", "reason"),
     [
         ({"unclear_on": TODAY}, "possibly_sent"),
+        ({"failed_on": TODAY, "failed_why": "too_late", "unclear_on": TODAY}, "message_failed"),
         ({"letter_due_on": TODAY}, "letter_due"),
         ({"task_due_on": TODAY}, "task_due"),
         ({"task_due_on": TODAY, "letter_due_on": TODAY, "unclear_on": TODAY}, "possibly_sent"),
@@ -259,6 +264,13 @@ def test_steps_of_the_plan_that_are_for_people_are_rows(small, signals, reason):
 def test_a_task_of_the_plan_comes_after_what_says_more(small, state, reason):
     (row,) = only(small, case(task(small, task_due_on=TODAY, **state)))
     assert row.reason == reason
+
+
+def test_a_test_message_that_did_not_arrive_is_a_row_about_the_participant(small):
+    (row,) = only(small, case(task(small), test_failed_on=TODAY, test_failed_why="message_refused"))
+    assert (row.reason, row.task, row.params) == ("message_failed", None, {"since": TODAY, "why": "message_refused"})
+    (row,) = only(small, case(task(small), test_failed_on=TODAY, fault="undeliverable", fault_on=TODAY))
+    assert row.reason == "undeliverable"
 
 
 def test_a_baseline_waits_for_the_code_of_who_never_signed_in(small):

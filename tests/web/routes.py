@@ -147,6 +147,7 @@ ROUTES = {
     "staff.letters": Route(CLINICAL | {"monitor"}, "/staff/letters"),
     "staff.letter_sent": Route(CLINICAL, "/staff/letters/{message}/sent", "POST"),
     "staff.participant_follow_up": Route(CLINICAL | {"monitor"}, "/staff/participants/{participant}/follow-up"),
+    "staff.test_arrived": Route(CLINICAL, "/staff/participants/{participant}/contact/arrived", "POST"),
     "staff.send_test": Route(CLINICAL, "/staff/participants/{participant}/contact/test", "POST"),
     "staff.send_again": Route(CLINICAL, "/staff/messages/{message}/send-again", "POST"),
     "staff.reason": Route(CLINICAL, "/staff/assessments/{assessment}/reason", "GET POST"),

@@ -121,6 +121,7 @@ def _do_messages_arrive(send: Any, people: Any, berit: Any, person: str) -> None
     assert send(berit, f"{person}/contact/test") == {}  # the first is still on its way
     with people.runtime.writing.begin() as session:
         session.execute(update(Message).values(state="sent", handed_over_at=people.runtime.clock()))
+    assert send(berit, f"{person}/contact/arrived") == {"contact": 1}
     assert send(berit, f"{person}/contact/test") == {"message": 1}
 
 
@@ -178,7 +179,9 @@ def _what_happens_meanwhile(send: Any, people: Any) -> None:
     assert seen is not None
     confirmed = {**right, "step": "confirm", "seen": seen[1]}
     assert send(berit, f"{person}/events/{event[1]}/correct", confirmed) == {"participant_event": 1}
-    assert send(berit, f"{person}/events/contact_pause", {"from_on": "2026-11-20"}) == {"participant_event": 1}
+    assert send(berit, f"{person}/events/contact_pause", {"from_on": "2026-11-20", "reason": "Travels"}) == {
+        "participant_event": 1
+    }
     pause = re.search(r"events/\d+/end-pause", berit.get(f"{person}/events").get_data(as_text=True))
     assert pause is not None
     assert send(berit, f"{person}/{pause[0]}") == {"participant_event": 1}

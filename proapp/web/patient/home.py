@@ -16,7 +16,7 @@ from proapp.services.answering import Receipt
 from proapp.services.cohort import Expected, Member
 from proapp.services.sitting import OWN_MODES
 from proapp.study.model import TimePoint
-from proapp.study.status import accepts_answers, days_left, is_waiting, may_undo_decline, stop_of
+from proapp.study.status import accepts_answers, days_left, is_waiting, last_day, may_undo_decline, stop_of
 from proapp.web import context
 from proapp.web.guard import audience, patient
 from proapp.web.patient import blueprint, installing, pauses, wishes
@@ -251,7 +251,7 @@ def _closed(member: Member, following: str) -> str:
     latest = max(past, key=lambda one: one.facts.closes_on or date.min)
     if latest.state.shown not in {"missed", "missed_unexplained"}:
         return ""
-    closed = latest.facts.late_until or latest.facts.closes_on
+    closed = last_day(latest.facts) or latest.facts.closes_on
     return _("“%(label)s” closed on %(date)s. No harm is done.", label=_label(latest), date=context.day(closed))
 
 

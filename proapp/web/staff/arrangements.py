@@ -35,7 +35,7 @@ def pause(study_id: str) -> Response:
                 **_about(study_id),
                 from_on=form.from_on.data,
                 until_on=form.until_on.data,
-                note=form.note.data,
+                reason=form.reason.data,
                 actor=staff_actor(),
                 now=now(),
             )

@@ -30,6 +30,7 @@ ACTIONS: dict[str, Any] = {
     "contact.recorded": _("Contact data recorded"),
     "contact.resealed": _("Contact data encrypted anew"),
     "contact.undeliverable": _("Messages do not arrive"),
+    "contact.verified": _("Test message arrived, the patient says"),
     "user.resealed": _("Second factor encrypted anew"),
     "event.recorded": _("Event recorded"),
     "export.created": _("Data exported"),

@@ -31,11 +31,27 @@ def send_test(study_id: str) -> Any:
     return redirect(url_for("staff.contact", study_id=study_id), code=303)
 
 
+@blueprint.post("/participants/<study_id>/contact/arrived")
+@audience("nurse", "investigator", "coordinator")
+def test_arrived(study_id: str) -> Any:
+    try:
+        contact_check.confirm(database(), study_id=study_id, sites=staff().sites, actor=staff_actor(), now=now())
+    except Refused as refusal:
+        flash(_refusal(refusal), "problem")
+    else:
+        flash(gettext("Noted: the test message has arrived."))
+    return redirect(url_for("staff.contact", study_id=study_id), code=303)
+
+
 def _refusal(refusal: Refused) -> str:
     sentences = {
         "test_by_letter": gettext("This participant is reached by letter, so no test message can be sent."),
         "test_ended": gettext("This participant is not to be written to any more. No test message was sent."),
         "test_waiting": gettext("A test message is on its way already."),
+        "test_study_closed": gettext("The study is closed. No test message was sent."),
+        "test_site_closed": gettext("The site is closed. No test message was sent."),
+        "test_wrong_number": gettext("The number is known to be wrong: somebody else may have it. Change it first."),
+        "no_test": gettext("No test message has gone to these details yet."),
     }
     if refusal.code == "tests_today":
         return gettext("No more than %(most)s test messages are sent in 24 hours.", most=refusal.params["most"])

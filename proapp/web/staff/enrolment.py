@@ -245,4 +245,5 @@ def contact(study_id: str) -> Response:
         by_letter=found.channel in ("letter", ""),
         reach=contact_check.reach(found),
         last_test=contact_check.last_test(found.last),
+        may_confirm=found.may_confirm,
     )

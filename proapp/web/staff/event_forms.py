@@ -29,7 +29,7 @@ class EventDateForm(Form):
 class PauseForm(Form):
     from_on = Day(_("First day of the pause"), [InputRequired(_("Write the date."))])
     until_on = Day(_("Last day of the pause"))
-    note = StringField(_("Note (need not be given)"), [LONG])
+    reason = StringField(_("Why is contact paused?"), [NEEDS_REASON, LONG])
 
 
 class LanguageForm(Form):

@@ -18,7 +18,7 @@ from proapp import logs
 from proapp.db.models import Assessment, Message
 from proapp.delivery import deliver_once, queue_due
 from proapp.gateways.protocol import Accepted, Outgoing, PassingFailure, PermanentFailure, UnknownOutcome
-from proapp.services import outbox
+from proapp.services import contacts, messages, outbox
 from proapp.services.audit import COMMAND_LINE
 from proapp.study.schedule import Anchors, plan
 from tests.conftest import Browser
@@ -33,9 +33,12 @@ class Recorder:
     def __init__(self, failing: int = 0) -> None:
         self.sent: list[Outgoing] = []
         self.failing = failing
+        self.refuses: PermanentFailure | None = None
 
     def send(self, message: Outgoing, *, timeout: float) -> Accepted:
         self.sent.append(message)
+        if self.refuses is not None:
+            raise self.refuses
         if len(self.sent) <= self.failing:
             raise PassingFailure("gateway_fault")
         return Accepted(f"r{len(self.sent)}")
@@ -108,6 +111,26 @@ def test_after_a_second_try_the_link_of_the_message_that_went_is_the_one_that_wo
     assert gateway.sent[0].reference == gateway.sent[1].reference
     assert follow(people, sent).page.headers["Location"] == "/pin"
     assert follow(people, refused).page.headers["Location"] == "/"  # nobody ever got it
+
+
+def test_after_a_corrected_number_the_link_that_is_sent_again_works(runtime, people, anna):
+    gateway = Recorder()
+    gateway.refuses = PermanentFailure("message_refused")
+    tick(runtime, gateway)
+    runtime.clock.forward(minutes=5)
+    gateway.refuses = None
+    with runtime.writing.begin() as session:
+        contacts.change(
+            session, vault=runtime.vault, study_id="UME-001", sites=None, channel="sms", mobile="070-174 06 77", email=None,
+            actor=COMMAND_LINE, now=runtime.clock(),
+        )  # fmt: skip
+        (row,) = session.scalars(select(Message))
+        messages.resend(session, row.id, sites=None, actor=COMMAND_LINE, now=runtime.clock())
+    tick(runtime, gateway)
+    to_stranger, to_anna = gateway.sent
+    assert (to_stranger.to, to_anna.to) == ("+46701740605", "+46701740677")
+    assert follow(people, token_in(to_anna.text)).page.headers["Location"] == "/pin"
+    assert follow(people, token_in(to_stranger.text)).page.headers["Location"] == "/"
 
 
 def test_the_link_dies_with_what_cancels_its_message(runtime, people, anna):

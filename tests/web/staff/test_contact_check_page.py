@@ -111,3 +111,24 @@ def test_an_enrolment_sends_the_first_one_by_itself(people, runtime):
     }
     assert berit.post("/staff/participants/new", form).status_code == 303
     assert "Test message: In the queue" in berit.get("/staff/participants/UME-007/contact").get_data(as_text=True)
+
+
+def test_what_the_participant_says_about_a_test_message_is_noted(people, anna, runtime):
+    berit = people.staff("berit")
+    assert "The participant says that it came" not in press(berit)
+    now = runtime.clock.forward(minutes=1)
+    with runtime.writing.begin() as session:
+        session.execute(update(Message).values(state="sent", handed_over_at=now, next_try_at=now, gateway="smtp"))
+    assert "The participant says that it came" in berit.get(PAGE).get_data(as_text=True)
+    berit.post(f"{PAGE}/arrived")
+    page = berit.follow().get_data(as_text=True)
+    assert "Noted: the test message has arrived." in page
+    assert "Verified</span>" in page
+    assert "The participant says that it came" not in page
+
+
+@pytest.mark.parametrize("name", ["mona", "charlie", "ada"])
+def test_nobody_else_notes_it(people, anna, runtime, name):
+    assert people.staff(name).post(f"{PAGE}/arrived").status_code in (403, 404)
+    with runtime.reading() as session:
+        assert session.scalar(select(Contact.verified_at)) is None

@@ -219,7 +219,7 @@ def test_who_was_lost_can_be_in_touch_again(berit, runtime):
 
 
 def test_a_pause_is_made_shown_and_ended(berit, runtime):
-    page, form = f"{EVENTS}/contact_pause", {"from_on": "2026-11-20", "until_on": "2026-12-04", "note": ""}
+    page, form = f"{EVENTS}/contact_pause", {"from_on": "2026-11-20", "until_on": "2026-12-04", "reason": "Travels"}
     berit.get(page)
     for _click in range(2):
         assert berit.post(page, form).status_code == 303
@@ -235,8 +235,15 @@ def test_a_pause_is_made_shown_and_ended(berit, runtime):
     assert recorded(runtime, "contact_pause")[-1].payload == {"until": "2026-11-22"}
 
 
+def test_a_pause_without_a_reason_is_sent_back(berit, runtime):
+    form = {"from_on": "2026-11-20", "until_on": "2026-12-04", "reason": " "}
+    assert berit.post(f"{EVENTS}/contact_pause", form).status_code == 422
+    assert "Write a reason. It is kept with the change." in berit.text
+    assert recorded(runtime, "contact_pause") == []
+
+
 def test_a_pause_that_ends_before_it_begins_is_sent_back(berit, runtime):
-    form = {"from_on": "2026-12-20", "until_on": "2026-12-04", "note": "Travels"}
+    form = {"from_on": "2026-12-20", "until_on": "2026-12-04", "reason": "Travels"}
     assert berit.post(f"{EVENTS}/contact_pause", form).status_code == 422
     assert "The last day lies before the first." in berit.text
     assert 'value="Travels"' in berit.text

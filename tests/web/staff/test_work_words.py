@@ -98,6 +98,13 @@ def test_what_was_begun_is_told_with_how_far_it_came(on: Background) -> None:
     )
 
 
+def test_a_message_that_failed_is_told_with_its_reason(on: Background) -> None:
+    assert work.why(row(on, "message_failed", since=date(2026, 11, 20), why="message_refused"), on) == (
+        "A message of 20 November did not arrive: the gateway refuses the message. "
+        "Call, and see whether the contact details are right."
+    )
+
+
 def test_in_the_grace_period_the_answer_is_called_late(on: Background) -> None:
     late = expected(on, closes_on=date(2026, 11, 20))
     assert work.why(row(on, "closing_soon", date(2026, 11, 24), assessment=late), on) == (

@@ -40,6 +40,7 @@ REASONS: Mapping[str, Any] = {
     "recipient_refused": lazy_gettext("the number or address does not exist"),
     "recipient_later": lazy_gettext("the recipient cannot receive anything at the moment"),
     "address_not_supported": lazy_gettext("the number or address cannot be used"),
+    "no_report": lazy_gettext("the gateway has not reported that it arrived, as it does of others"),
     "not_known": lazy_gettext("not known"),
     "undeliverable": lazy_gettext("the number or address cannot be reached"),
 }

@@ -10,6 +10,7 @@ from flask_babel import format_date, gettext, lazy_gettext, ngettext
 
 from proapp.clock import local_date
 from proapp.services.follow_up import Row
+from proapp.web.staff.presenters import delivery
 from proapp.web.staff.presenters.words import Background
 
 
@@ -24,6 +25,13 @@ def why(found: Row, on: Background) -> str:
             return _baseline(found, on)
         case "closing_soon":
             return _closing(found, on)
+        case "message_failed":
+            why = delivery.why_not(str(params.get("why")))
+            return gettext(
+                "A message of %(day)s did not arrive: %(why)s. Call, and see whether the contact details are right.",
+                day=_day(params.get("since")),
+                why=why,
+            )
         case "no_channel":
             return gettext("There is no telephone number or address to reach the participant.")
         case "overdue":

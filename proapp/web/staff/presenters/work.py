@@ -57,6 +57,7 @@ TONES = {
     "undeliverable": "missed",
     "wrong_number": "missed",
     "no_channel": "missed",
+    "message_failed": "missed",
     "possibly_sent": "plain",
     "overdue": "open",
     "task_due": "open",
