@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from proapp.clock import Clock, shifted_clock, system_clock
-from proapp.config import Settings
+from proapp.config import Settings, SettingsError
 from proapp.db.migrate import require_head
 from proapp.db.session import make_engine, reading_sessions, require_durable, writing, writing_sessions
 from proapp.instruments.load import BUILT_IN, load_packs
@@ -25,6 +25,7 @@ from proapp.instruments.problems import DefinitionError, Problem
 from proapp.services import versions
 from proapp.services.installation import require_kind, require_study
 from proapp.services.vault import Vault
+from proapp.study.follow_up_checks import telling
 from proapp.study.load import load_study
 from proapp.study.model import Study
 
@@ -92,6 +93,21 @@ def _require_served(study: Study, settings: Settings) -> None:
         raise DefinitionError([Problem((settings.study_file or SHIPPED_STUDY).name, "demo", sentence)])
 
 
+def _require_discreet(settings: Settings, study: Study, instruments: Mapping[str, Instrument]) -> None:
+    """Who a message is from, and the address in it, stand on a locked telephone like its words: the same is asked of
+    them. Only the study says what must not be named, so this waits until it is read."""
+    shown = {
+        "PROAPP_EMAIL_FROM": settings.gateways.email_from,
+        "PROAPP_SMS_FROM": settings.gateways.sms_from,
+        "PROAPP_BASE_URL": settings.base_url.partition("://")[2],
+    }
+    problems = [
+        f"{name} {sentence}." for name, value in shown.items() for sentence in telling(value, study, instruments)
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
 def build_runtime(
     settings: Settings,
     *,
@@ -102,10 +118,12 @@ def build_runtime(
 ) -> Runtime:
     """Everything ready, or an error that says what to mend. `serving`: patients and staff will meet it.
 
-    Raises DefinitionError (study or packs faulty), UnsafeDatabase (not durable, not at the head of the migrations, or
+    Raises DefinitionError (study or packs faulty), SettingsError (a sender or an address gives the trial away),
+    UnsafeDatabase (not durable, not at the head of the migrations, or
     demonstration and real data about to mix).
     """
     study, instruments = load_definitions(settings)
+    _require_discreet(settings, study, instruments)
     if serving:
         _require_served(study, settings)
     engine = make_engine(settings.database_url)

@@ -10,7 +10,7 @@ from datetime import date, time
 from typing import NamedTuple, get_args
 
 from proapp.instruments.model import Instrument
-from proapp.study.model import FollowUp, Reminder, Site, TextKind, TimePoint
+from proapp.study.model import FollowUp, Reminder, Site, Study, TextKind, TimePoint
 from proapp.study.steps import messages
 from proapp.study.texts import DEFAULTS, filled, sms_units, unknown_placeholders
 
@@ -30,6 +30,7 @@ TELLING = (
     *("dementia", "depression", "psykiatri", "psychiatr", "alzheimer", "parkinson", "epilep", "hepatit", "hjärtsvikt"),
 )
 EVERYDAY = frozenset({"frågeformulär", "formulär", "questionnaire", "questionnaires", "telephone"})
+SHORTEST_STEM = 5  # a shorter code stands in many words
 LONG_WORD = 8  # shorter words of a title are everybody's
 
 
@@ -63,6 +64,18 @@ def follow_up_faults(
     named = _named(said, [instruments[code] for code in sorted(packs) if code in instruments])
     sends = any(messages(timepoint) for _, timepoint in places)
     yield from _text_faults(policy, said, clinics, named, sends)
+
+
+def telling(text: str, study: Study, instruments: Mapping[str, Instrument]) -> list[str]:
+    """What a sender or an address would give away beside the words of a message: a sentence for each thing. There the
+    study's code is written without its signs and number, too."""
+    said = {"title": study.title, "code": study.code, "registry": study.registry}
+    packs = [instruments[code] for code in study.instruments if code in instruments]
+    found = list(dict.fromkeys(_wording_faults(text, _named(said, packs))))
+    plain, stem = (re.sub(r"[\W_]+", "", name.casefold()) for name in (text, study.code.rstrip("0123456789- ")))
+    if len(stem) >= SHORTEST_STEM and stem in plain and not any("names the study" in sentence for sentence in found):
+        found.append(f'names the study ("{stem}"); others may read messages')
+    return found
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
