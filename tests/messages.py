@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from proapp.db.models import Message
 from proapp.gateways.protocol import Accepted, Outgoing
+from proapp.services import contacts
+from proapp.services.audit import COMMAND_LINE
 
 OPENED_TODAY = date(2026, 9, 7)  # randomised then, three months open on the first day of the tests' clock, 23 November
 
@@ -39,3 +41,12 @@ def rows(runtime: Any) -> list[Message]:
 
 def states(runtime: Any) -> list[tuple[str | None, str, str | None]]:
     return [(row.step, row.state, row.state_reason) for row in rows(runtime)]
+
+
+def new_number(runtime: Any, mobile: str = "070-174 06 77", study_id: str = "UME-001") -> None:
+    """Staff correct the number, as the page does."""
+    with runtime.writing.begin() as session:
+        contacts.change(
+            session, vault=runtime.vault, study_id=study_id, sites=None, channel="sms", mobile=mobile, email=None,
+            actor=COMMAND_LINE, now=runtime.clock(),
+        )  # fmt: skip

@@ -20,7 +20,7 @@ from proapp.services.cohort import Attempt, Expected, Member, Scope
 from proapp.services.errors import NotFound
 from proapp.services.vault import Vault
 from proapp.study import follow_up
-from proapp.study.follow_up import Decision
+from proapp.study.follow_up import Decision, Subject
 from proapp.study.model import Study
 from proapp.study.versions import followed
 
@@ -97,10 +97,10 @@ def explain(
         assessment_ids=[one.id for one in member.assessments],
         known_at=None if day >= today else known_at,
     )
-    # With the windows as they were: what has been moved or extended since was asked about then, or was not.
-    then = [replace(one, facts=subjects[one.id].facts) for one in member.assessments if one.id in subjects]
-    asked = [(one, False) for one in _in_question(then, day)] + [(one, True) for one in _coming(then, day)]
     sent = messages(session, member.id)
+    wrote = {message.assessment_id for message in sent if message.queued_at <= known_at}
+    then = [_then(one, subjects[one.id], one.id in wrote) for one in member.assessments if one.id in subjects]
+    asked = [(one, False) for one in _in_question(then, day)] + [(one, True) for one in _coming(then, day)]
     study = versions.knowing(session, study, {one.protocol_version for one, _ in asked})
     about = []
     for one, is_next in asked:
@@ -124,6 +124,12 @@ def _member(session: Session, *, study: Study, sites: frozenset[str] | None, stu
     today = register.today_at(study, person.site_code, now)
     people = cohort.load(session, study=study, sites=sites, today=today, participant_id=person.id)
     return people.members[0]
+
+
+def _then(one: Expected, known: Subject, wrote: bool) -> Expected:
+    """With the window that it had: what has been moved or extended since was asked about then, or was not. One that
+    was written about stays, though the dates are recorded anew."""
+    return one if known.facts.opens_on is None and wrote else replace(one, facts=known.facts)
 
 
 def _in_question(assessments: Iterable[Expected], day: date) -> list[Expected]:

@@ -5,11 +5,11 @@ for a portion of them, however many participants there are. With `known_at` only
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -25,11 +25,10 @@ from proapp.db.models import (
     PatientRequest,
     ResponseSet,
 )
-from proapp.services import contact_doubts, versions
-from proapp.services.contact_doubts import CHANNELS, WRONG_NUMBER
+from proapp.services import versions, way
 from proapp.services.contact_history import Then, contacts_then
 from proapp.services.messages import ELECTRONIC
-from proapp.services.vault import CannotOpen, Vault
+from proapp.services.vault import Vault
 from proapp.study import events as history
 from proapp.study.events import Event
 from proapp.study.follow_up import Reach, Sent, Subject
@@ -312,33 +311,9 @@ def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAsse
 
 
 def _reach(row: Any, known: _Known, events: Sequence[Event], vault: Vault) -> Reach:
-    """What the contact row says; of the past what the trail says of it, as far as it does: that there was none yet, by
-    which way messages went, and what was known against the address. An address that was taken away is not kept."""
-    plain: Mapping[str, Any] = {}
-    if row.sealed is not None:
-        with suppress(CannotOpen):  # as good as no contact; the row stays for whoever has the key
-            plain = vault.open(row.sealed, bound_to=f"contact:{row.participant_id}")
-    then = known.contacts.get(row.participant_id) or Then(True, None, row.updated_at, known.sees(row.undeliverable_at))
-    channel = (then.channel or row.channel) if then.recorded else None
-    told = [one.at for one in known.wrong.get(row.participant_id, ()) if known.sees(one.at)]
-    kept = row.undeliverable_reason == WRONG_NUMBER and known.sees(row.undeliverable_at)
-    return Reach(
-        channel=channel,
-        # The way that was used then led somewhere, whatever has become of the address since.
-        has_mobile=bool(plain.get("mobile")) or (bool(plain) and then.channel == "sms"),
-        has_email=bool(plain.get("email")) or (bool(plain) and then.channel == "email"),
-        undeliverable=then.undeliverable,
-        wrong_number=kept or any(then.said_at is None or at > then.said_at for at in told),
-        doubted=tuple(_doubted(plain, known)),
-        pauses=history.pauses(events),
-        lost="lost_to_follow_up" in history.standing(events),
-    )
-
-
-def _doubted(plain: Mapping[str, Any], known: _Known) -> Iterator[tuple[str, Literal["wrong_number", "undeliverable"]]]:
-    for address, doubt in contact_doubts.sealed(plain).items():
-        if known.sees(doubt.at):
-            yield CHANNELS[address], "wrong_number" if doubt.reason == WRONG_NUMBER else "undeliverable"
+    told = [one.at for one in known.wrong.get(row.participant_id, ())]
+    then = known.contacts.get(row.participant_id)
+    return way.reach(row, events=events, told_wrong=told, known_at=known.at, then=then, vault=vault)
 
 
 def _wish_at(row: Any, known: _Known) -> datetime | None:

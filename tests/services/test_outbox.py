@@ -30,7 +30,7 @@ from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from proapp.services.vault import Vault
 from tests.conftest import SECRET
-from tests.messages import OPENED_TODAY, Memory, rows, states
+from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
 
 STAFF = audit.COMMAND_LINE
@@ -559,8 +559,7 @@ def test_an_old_failure_says_nothing_about_a_new_number(runtime, anna, gateway, 
     tick(runtime)
     deliver(runtime, gateway)
     clock.forward(minutes=20)
-    with runtime.writing.begin() as session:
-        session.execute(update(Contact).values(updated_at=clock()))
+    new_number(runtime)
     report(runtime, "failed")
     assert only(runtime).state == "failed"
     assert contact(runtime).undeliverable_at is None
@@ -639,8 +638,8 @@ def test_what_did_not_arrive_and_is_sent_again_by_hand_is_another_message_to_the
     deliver(runtime, gateway)
     report(runtime, "failed", "absent", ref=only(runtime).provider_ref)
     clock.forward(minutes=5)
+    new_number(runtime)
     with runtime.writing.begin() as session:
-        session.execute(update(Contact).values(updated_at=clock(), undeliverable_at=None))
         messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
     assert deliver(runtime, gateway) == 1
     assert len(gateway.given) == 2

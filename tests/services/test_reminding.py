@@ -27,7 +27,7 @@ from proapp.services.audit import COMMAND_LINE
 from proapp.services.audit_review import faults
 from proapp.services.reminding_search import candidates
 from tests.crowd import crowd
-from tests.messages import OPENED_TODAY, Memory, rows, states
+from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
 
 CLOSES_SOON = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)  # six months of the crowd close in a week; 10:00 in Stockholm
@@ -347,8 +347,7 @@ def test_a_wrong_number_counts_until_the_contact_is_changed(runtime, anna, clock
         session.execute(insert(ContactAttempt).values(participant_id=anna, **values))
     assert known().reach.wrong_number
     clock.forward(hours=1)
-    with runtime.writing.begin() as session:
-        session.execute(update(Contact).values(updated_at=clock()))
+    new_number(runtime)
     assert not known().reach.wrong_number
 
 

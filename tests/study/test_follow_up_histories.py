@@ -32,7 +32,8 @@ HOURS = st.integers(-16 * 24, 36 * 24) | st.integers(-15 * 24, -12 * 24) | st.in
 
 @dataclass(frozen=True)
 class History:
-    """What was recorded, and when: a fact, a pause, a wish, a start. `awake` are the moments the worker ran at."""
+    """What was recorded, and when: a fact, a pause, a wish, a start, the last day of the study or of the site. `ticks`
+    are the moments the worker ran at; each queued message leaves so many of them later as `delays` say in turn."""
 
     target: date
     zone: ZoneInfo
@@ -42,6 +43,12 @@ class History:
     others: tuple[datetime, ...]
     begun_at: datetime | None
     ticks: tuple[datetime, ...] = field(repr=False)
+    closings: tuple[tuple[datetime, str, date], ...] = ()
+    delays: tuple[int, ...] = (0,)
+
+    def closes_on(self, now: datetime, what: str) -> date | None:
+        """The last day of the study or the site, as it is known then."""
+        return next((day for at, kind, day in reversed(self.closings) if at <= now and kind == what), None)
 
     def said(self, now: datetime, fact: str) -> bool:
         return any(at <= now and kind == fact for at, kind in self.known)
@@ -79,8 +86,10 @@ class History:
             lost=self.said(now, "lost"),
         )
         wishes = [wish for at, wish in self.wishes if at <= now]
-        lately = tuple(row.at for row in sent) + tuple(at for at in self.others if at <= now)
-        return Subject(window, person, reach, sent, lately, wishes[-1] if wishes else None)
+        went = tuple(row.at for row in sent if row.state != "cancelled")
+        lately = went + tuple(at for at in self.others if at <= now)
+        site_closed_on = self.closes_on(now, "site")
+        return Subject(window, person, reach, sent, lately, wishes[-1] if wishes else None, site_closed_on)
 
 
 @st.composite
@@ -137,27 +146,56 @@ def histories(draw):
         tuple(draw(st.lists(moment, max_size=9))),
         draw(st.none() | moment),
         tuple(ticks),
+        draw(closings(moment, target)),
+        tuple(draw(st.lists(st.integers(0, 6), min_size=1, max_size=4))),
     )
 
 
+def closings(moment, target):
+    day = st.integers(-20, 30).map(lambda number: target + number * DAY)
+    one = st.tuples(moment, st.sampled_from(["study", "site"]), day)
+    return st.just(()) | st.lists(one, max_size=2).map(lambda found: tuple(sorted(found)))
+
+
 def run(study, reminders, history):
-    """Everything sent, as (moment, decision, what was known), by a worker that does what it is told."""
+    """Everything sent, as (moment, decision, what was known), by a worker that does what it is told: it queues what is
+    due, and some ticks later, when more may be known, looks at each message again before it leaves."""
     timepoint = planned(study, *reminders)
-    sent: tuple[Sent, ...] = ()
+    rows: list[Sent] = []
+    leaves: list[int] = []  # after so many further ticks
     log = []
+    now_known = study
     for now in history.ticks:
+        if now_known.closes_on != (last := history.closes_on(now, "study")):
+            now_known = study.model_copy(update={"closes_on": last})
         for _ in timepoint.reminders + (None,):
-            known = history.subject(now, sent)
-            due = [d for d in decide(study, timepoint, known, now=now, zone=history.zone) if d.verdict == "send"]
+            known = history.subject(now, tuple(rows))
+            due = [d for d in decide(now_known, timepoint, known, now=now, zone=history.zone) if d.verdict == "send"]
             due = [d for d in due if d.via == "sms"]
             if not due:
                 break
-            row = Sent(due[0].step, "sms", "sent", now)
-            queued = replace(known, sent=(*sent, row), sent_to_participant=(*known.sent_to_participant, now))
-            again = recheck(study, timepoint, queued, row, now=now, zone=history.zone)
-            assert (again.verdict, again.reason) == ("send", "due")
-            sent = (*sent, row)
-            log.append((now, due[0], known))
+            rows.append(Sent(due[0].step, "sms", "queued", now))
+            leaves.append(history.delays[len(leaves) % len(history.delays)])
+        for number, row in enumerate(rows):
+            if row.state != "queued":
+                continue
+            leaves[number] -= 1
+            if leaves[number] >= 0:
+                continue
+            known = history.subject(now, tuple(rows))
+            gone = tuple(one.at for one in rows if one.state == "sent") + tuple(
+                at for at in history.others if at <= now
+            )
+            decision = recheck(
+                now_known, timepoint, replace(known, sent_to_participant=gone), row, now=now, zone=history.zone
+            )
+            if decision.verdict == "send":
+                rows[number] = row._replace(state="sent", at=now)
+                log.append((now, decision, known))
+            elif decision.verdict == "not":
+                rows[number] = row._replace(state="cancelled")
+            else:
+                assert decision.verdict == "wait"
     return log
 
 
@@ -178,6 +216,8 @@ def test_no_message_breaks_a_rule(small, said, reminders, history):
         assert not any(at <= now for at, _ in history.known)
         for at, first, last in history.pauses:
             assert not (at <= now and first <= local.date() and (last is None or local.date() <= last))
+        for what in ("study", "site"):
+            assert local.date() <= (history.closes_on(now, what) or date.max)
         # in the window, and neither at night nor on a free day
         assert history.target - 14 * DAY <= local.date() <= history.target + 28 * DAY
         assert not _is_night(local.time(), said)

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from proapp import logs
 from proapp.db.models import Contact, DeliveryReceipt, Message, SignInAttempt
 from proapp.gateway_settings import GatewaySettings
 from proapp.services import outbox
 from proapp.services.audit_review import faults
+from tests.messages import new_number
 
 USER, PASSWORD = "receipts", "r0s1t2-long-and-random-0123456789"
 MOBILE = "+46701740605"
@@ -250,8 +251,8 @@ def test_a_signed_in_browser_is_no_gateway(people, message, runtime):
 
 def test_a_report_about_a_contact_that_was_changed_meanwhile_says_nothing_about_the_new_one(runtime, message, elks):
     hand_over(runtime, message)
-    with runtime.writing.begin() as session:
-        session.execute(update(Contact).values(updated_at=runtime.clock.forward(minutes=5)))
+    runtime.clock.forward(minutes=5)
+    new_number(runtime)
     elks("s1", "delivered")
     with runtime.reading() as session:
         assert session.scalar(select(Contact.verified_at)) is None

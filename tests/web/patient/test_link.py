@@ -13,10 +13,9 @@ from sqlalchemy import select, update
 
 from proapp import logs
 from proapp.db.models import ActivationCode, Assessment, AuditEvent, AuthSession, Message, PatientPin
-from proapp.services import contacts
-from proapp.services.audit import COMMAND_LINE
 from proapp.services.vault import LINK_LENGTH, token_hash
 from proapp.web.guard import PATIENT_COOKIE
+from tests.messages import new_number
 from tests.people import PIN
 
 
@@ -50,15 +49,6 @@ def link_to(runtime: Any, people: Any) -> Any:
         return token
 
     return send
-
-
-def number(runtime: Any, mobile: str) -> None:
-    """Staff correct the number."""
-    with runtime.writing.begin() as session:
-        contacts.change(
-            session, vault=runtime.vault, study_id="UME-001", sites=None, channel="sms", mobile=mobile, email=None,
-            actor=COMMAND_LINE, now=runtime.clock(),
-        )  # fmt: skip
 
 
 def follow(browser: Any, token: str) -> Any:
@@ -242,7 +232,7 @@ def test_a_link_dies_when_the_contact_details_change(runtime, anna, link_to, bro
     """The message may have reached whoever has the old number now."""
     token = link_to(anna)
     runtime.clock.forward(minutes=5)
-    number(runtime, "070-174 06 77")
+    new_number(runtime)
     assert follow(browser, token).headers["Location"] != "/pin"
 
 

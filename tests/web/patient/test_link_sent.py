@@ -18,10 +18,11 @@ from proapp import logs
 from proapp.db.models import Assessment, Message
 from proapp.delivery import deliver_once, queue_due
 from proapp.gateways.protocol import Accepted, Outgoing, PassingFailure, PermanentFailure, UnknownOutcome
-from proapp.services import contacts, messages, outbox
+from proapp.services import messages, outbox
 from proapp.services.audit import COMMAND_LINE
 from proapp.study.schedule import Anchors, plan
 from tests.conftest import Browser
+from tests.messages import new_number
 from tests.people import PIN, People
 
 
@@ -119,11 +120,8 @@ def test_after_a_corrected_number_the_link_that_is_sent_again_works(runtime, peo
     tick(runtime, gateway)
     runtime.clock.forward(minutes=5)
     gateway.refuses = None
+    new_number(runtime)
     with runtime.writing.begin() as session:
-        contacts.change(
-            session, vault=runtime.vault, study_id="UME-001", sites=None, channel="sms", mobile="070-174 06 77", email=None,
-            actor=COMMAND_LINE, now=runtime.clock(),
-        )  # fmt: skip
         (row,) = session.scalars(select(Message))
         messages.resend(session, row.id, sites=None, actor=COMMAND_LINE, now=runtime.clock())
     tick(runtime, gateway)

@@ -54,7 +54,7 @@ def test_a_change_is_kept_and_leads_back(people, runtime, anna):
     assert page.headers["Location"] == "/staff/participants/UME-001"
     assert "The contact details are changed." in browser.follow().get_data(as_text=True)
     assert kept(runtime) == contacts.ContactDetails("email", "+46701740605", "anna@example.se")
-    assert changes(runtime) == ['{"fields":["channel","email"]}']
+    assert changes(runtime) == ['{"fields":["channel","email"],"was":"sms"}']
 
 
 def test_saving_the_same_changes_nothing_and_says_so(people, runtime, anna):
