@@ -16,17 +16,19 @@ from sqlalchemy.orm import Session
 
 from proapp.db.models import Installation, Message, SiteActivation, StudyVersion
 from proapp.services.messages import ELECTRONIC
-<<<<<<< HEAD
+from proapp.services.reminding_search import day_begins, is_tried
 from proapp.study.model import Study
 from proapp.study.schedule import open_instant
 
-Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent", "activation_late"]
-=======
-from proapp.services.reminding_search import day_begins, is_tried
-from proapp.study.model import Study
-
-Trouble = Literal["tick_late", "queue_late", "gateway_failing", "nothing_sent", "outcomes_unknown", "cap_reached"]
->>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
+Trouble = Literal[
+    "tick_late",
+    "queue_late",
+    "gateway_failing",
+    "nothing_sent",
+    "outcomes_unknown",
+    "cap_reached",
+    "activation_late",
+]
 
 TICK_LATE = timedelta(minutes=10)
 QUEUE_LATE = timedelta(minutes=15)
@@ -69,13 +71,10 @@ class Health:
     failed: int
     left: int
     arrived: int
-<<<<<<< HEAD
-    not_begun: Sequence[tuple[str, str, datetime]] = ()
-=======
     unknown: int
     tried_today: int
     cap: int
->>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
+    not_begun: Sequence[tuple[str, str, datetime]] = ()
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:
@@ -98,13 +97,8 @@ class Health:
 
 
 def health(session: Session, *, study: Study, now: datetime) -> Health:
-<<<<<<< HEAD
     """How things stand at `now`. The study says when a day begins at a site."""
     told = {name: value for name, value in session.execute(_noted())}
-=======
-    """How things stand at `now`."""
-    told = {name: value for name, value in session.execute(select(Installation.name, Installation.value))}
->>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
     tick = _moment(told.get("last_tick"))
     rows = session.execute(_messages(now, midnight=day_begins(study, now))).all()
     return Health(
@@ -126,13 +120,10 @@ def health(session: Session, *, study: Study, now: datetime) -> Health:
         failed=sum(int(row.failed) for row in rows),
         left=sum(int(row.left) for row in rows),
         arrived=sum(int(row.left) for row in rows if row.state == "delivered"),
-<<<<<<< HEAD
-        not_begun=tuple(one for one in _beginnings(told, study) if one[2] <= now),
-=======
         unknown=sum(int(row.unknown) for row in rows),
         tried_today=sum(int(row.tried_today) for row in rows),
         cap=study.follow_up.cap_study,
->>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
+        not_begun=tuple(one for one in _beginnings(told, study) if one[2] <= now),
     )
 
 
@@ -156,7 +147,6 @@ def last_tick(session: Session) -> datetime | None:
     return _moment(session.scalar(select(Installation.value).where(Installation.name == "last_tick")))
 
 
-<<<<<<< HEAD
 def _noted() -> Any:
     """What the installation notes about itself and, in the same statement, which versions wait to begin at which sites
     (`begins:<site>:<version>` holds the day)."""
@@ -177,10 +167,7 @@ def _beginnings(told: Mapping[str, str], study: Study) -> Iterator[tuple[str, st
             yield number, site, open_instant(date.fromisoformat(day), study.zone(site))
 
 
-def _messages(now: datetime) -> Any:
-=======
 def _messages(now: datetime, *, midnight: datetime) -> Any:
->>>>>>> 48a5dd5 (A gateway that never answers is found out: possibly sent counts as unsent, several are an alarm, and after three in a row the way rests)
     """Everything about the outbox, by state, in one pass. Letters are left out: they leave by hand."""
     waits, was_tried = Message.state == "queued", Message.attempts > 0
     since_silence = Message.due_at >= now - SILENCE
