@@ -1,3 +1,3 @@
 """The version, kept where the build and the running program both find it without importing anything else."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
