@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "run:run",
     "schedule": "schedule:schedule",
     "score": "score:score",
+    "screens": "screens:screens",
     "study": "study:study",
     "tick": "tick:tick",
     "user": "user:user",

@@ -22,12 +22,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from proapp.clock import local_date, system_clock
 from proapp.config import Settings
 from proapp.db.session import make_engine
 from proapp.runtime import Runtime
+from proapp.screens.browser import FLAGS, chromium_path
 from proapp.services import installation
 from proapp.services.vault import Vault
 from tests.conftest import ROOT, SECRET, definitions
@@ -36,16 +37,6 @@ from tests.people import People
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 640}
 DESK = {"width": 1280, "height": 900}
-# Without these Chromium asks the world for updates at every start; --no-sandbox because CI runs as root.
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PICTURES = Path(os.environ.get("PICTURES") or ROOT / "test-artefacts" / "pictures")
 
@@ -164,17 +155,17 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
 # --- the browser ----------------------------------------------------------------------------------------------------
 
 
-def chromium_path() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return next((found for name in names if (found := shutil.which(name))), None)
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
-        yield browser
-        browser.close()
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
