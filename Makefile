@@ -4,7 +4,7 @@
 #   TODAY=2027-03-29             the day the demonstration shows
 #   TESTS="-k worklist"          more words for pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check run e2e lock bench
+.PHONY: help setup demo test check run e2e looks lock bench
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -38,6 +38,10 @@ run: setup ## the web face, with the settings of the environment (docs/settings.
 e2e: setup .venv/.installed-dev ## the browser tests alone
 	@.ci/browser
 	$(V) -m pytest tests/e2e $(TESTS)
+
+looks: setup .venv/.installed-dev ## accept the pages as they look now (tests/looks/)
+	@.ci/browser
+	$(V) -m tests.gallery
 
 lock: .venv/.installed-dev ## pin the dependencies anew, with hashes (UPGRADE=1 takes newer versions)
 	$(LOCK) --extra build --output-file requirements.txt pyproject.toml
