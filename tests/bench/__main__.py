@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from proapp.instruments.load import BUILT_IN, load_packs
-from tests.bench import follow_up, pages, simulation
+from tests.bench import follow_up, lighthouse, pages, simulation
 from tests.bench.databases import ENGINES
 from tests.bench.servers import House, Server, Visitor, bare, house
 
@@ -26,7 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--patients", type=int, default=4, help="at the same time")
-    parser.add_argument("--only", choices=["answering", "pages", "follow-up", "simulation"], default=None)
+    kinds = ["answering", "pages", "follow-up", "lighthouse", "simulation"]
+    parser.add_argument("--only", choices=kinds, default=None)
     parser.add_argument("--engine", choices=ENGINES, default="postgresql", help="of the simulation")
     options = parser.parse_args()
     if options.only == "simulation":  # a quarter of an hour: not unless asked for
@@ -39,6 +40,8 @@ def main() -> None:
             pages.measure(Path(folder))
         if options.only in (None, "follow-up"):
             follow_up.measure(Path(folder))
+        if options.only in (None, "lighthouse"):
+            lighthouse.measure(Path(folder))
 
 
 def answering(folder: Path, rounds: int, patients: int) -> None:
