@@ -59,13 +59,14 @@ def walk(browser: Browser, place: Place, chapter: Chapter, language: str, pool: 
         context.close()
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Walk:
     page: Page
     chapter: Chapter
     language: str
     address: str
     pool: Executor
+    token: str = ""  # of the forms, from the last page that the server made
 
     def screens(self) -> Iterator[Screen]:
         around = self.chapter.name
@@ -106,12 +107,12 @@ class _Walk:
         answer = self.page.goto(self.address + path, wait_until="load")
         if answer is None or answer.status != 200 or not self.page.url.endswith(self.address + path):
             raise WrongPage(f"the page of {path or 'the start'} in {self.language} did not open")
+        self.token = self.page.locator("input[name=csrf_token]").first.get_attribute("value") or ""
 
     def _post(self, path: str, **form: str) -> None:
-        """What the form on the present page sends, with the page's own token."""
-        token = self.page.locator("main input[name=csrf_token]").first.get_attribute("value") or ""
+        """What the form of a page sends without scripts."""
         answer = self.page.request.post(
-            self.address + path, form={"csrf_token": token, **form}, max_redirects=0, fail_on_status_code=False
+            self.address + path, form={"csrf_token": self.token, **form}, max_redirects=0, fail_on_status_code=False
         )
         if answer.status != 303:
             raise WrongPage(f"the form of {path or 'the start'} in {self.language} was answered with {answer.status}")
