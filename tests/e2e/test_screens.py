@@ -53,32 +53,27 @@ responses = "four"
 
 [[items]]
 number = 2
-concept = "upset"
-responses = "four"
-gate = { item = 1, above = 1 }
-
-[[items]]
-number = 3
 concept = "overall"
 responses = "seven"
+gate = { item = 1, above = 1 }
 
 [[scales]]
 code = "SLP"
 kind = "symptom"
 formula = "symptom"
-items = [1, 2]
+items = [1]
 high_is = "bad"
 
 [[scales]]
 code = "SLQ"
 kind = "global"
 formula = "symptom"
-items = [3]
+items = [2]
 high_is = "good"
 """
 WORDS = {
-    "sv": ("Dina nätter", "Hur länge låg du vaken?", "Hur besvärlig var den tiden?", "Hur var din sömn?", "Inte alls", "Mycket"),
-    "en": ("Your nights", "How long were you awake?", "How hard was that time?", "How was your sleep?", "Not at all", "Very"),
+    "sv": ("Dina nätter", "Hur länge låg du vaken?", "Hur var din sömn?", "Inte alls", "Mycket"),
+    "en": ("Your nights", "How long were you awake?", "How was your sleep?", "Not at all", "Very"),
 }  # fmt: skip
 DUSK = (
     STRUCTURE[: STRUCTURE.index("[responses.seven]")].replace('"night"', '"dusk"').replace('["sv", "en"]', '["sv"]')
@@ -120,21 +115,12 @@ kind = "baseline"
 anchor = "consent"
 instruments = ["night", "dusk"]
 """
-SCREENS = [
-    "start",
-    "item 1",
-    "item 1, left unanswered",
-    "item 2",
-    "item 3",
-    "item 3, left unanswered",
-    "review",
-    "receipt",
-]
+SCREENS = ["start", "item 1", "item 1, left unanswered", "item 2", "item 2, left unanswered", "review", "receipt"]
 
 
 def wording(language: str) -> str:
-    title, first, second, third, low, high = WORDS[language]
-    items = f'1 = "{first}"\n2 = "{second}"\n3 = "{third}"\n'
+    title, first, second, low, high = WORDS[language]
+    items = f'1 = "{first}"\n2 = "{second}"\n'
     four = f'1 = "{low}"\n2 = "2"\n3 = "3"\n4 = "{high}"\n'
     return (
         f'title = "{title}"\nintroduction = "{title}."\n[items]\n{items}[short]\n{items}[responses.four]\n{four}'
@@ -198,7 +184,7 @@ def test_the_book_says_what_was_pictured_and_by_what(book, packs):
     page = " ".join(html5lib.parse(text, namespaceHTMLElements=False).find("body").itertext())
     for fact in (
         "night", "2.1", pack.content_hash, "Night questionnaire, manual of 2024", f"proapp {__version__}",
-        "Licensed wording, Sleep & Sons <Ltd>, Agreement 2027-001", *(one for words in WORDS.values() for one in words[:4]),
+        "Licensed wording, Sleep & Sons <Ltd>, Agreement 2027-001", *(one for words in WORDS.values() for one in words[:3]),
         "Asked only when the answer to item 1 is 2 to 4",
     ):  # fmt: skip
         assert fact in page, fact
