@@ -1,11 +1,12 @@
 """The people of the tests. berit is anna's nurse; charlie, at another site, must see nothing of anna.
 
-Rows are written directly, without the services under test; signing in is a row and a cookie.
+Rows are written directly, without the services under test; signing in is a row and a cookie. `faults` is for tests that
+look for faults of the trail among such rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -24,7 +25,7 @@ from proapp.db.models import (
     StaffUser,
 )
 from proapp.runtime import Runtime
-from proapp.services import sessions
+from proapp.services import audit, audit_review, sessions
 from proapp.study.schedule import Anchors, plan
 from proapp.web.guard import PATIENT_COOKIE, STAFF_COOKIE
 
@@ -39,6 +40,17 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "ada": ("administrator", ()),
 }
 PIN = "4711"
+BUILT: dict[str, list[tuple[int, audit.Entry]]] = {}  # by database: the events that were built, which no trail tells of
+
+
+def faults(session: Any) -> Iterator[audit.Fault]:
+    """What the review finds when the events built here are told as a service would have told them (not committed)."""
+    aside = session.begin_nested()
+    for participant_id, entry in BUILT.get(str(session.get_bind().url), ()):
+        now = session.scalar(select(ParticipantEvent.recorded_at).where(ParticipantEvent.id == entry.entity_id))
+        audit.record(session, entry, actor=audit.WORKER, now=now, participant_id=participant_id)
+    yield from list(audit_review.faults(session))
+    aside.rollback()
 
 
 @dataclass
@@ -46,6 +58,9 @@ class People:
     runtime: Runtime
     app: Any
     make_browser: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        BUILT.setdefault(str(self.runtime.engine.url), [])
 
     # staff ----------------------------------------------------------------------------------------------------------
 
@@ -89,17 +104,20 @@ class People:
         channel: str | None = "sms",
         activated: bool = True,
         enrolled_at: datetime | None = None,
+        events: bool = True,
     ) -> int:
-        """A participant with consent, plan and PIN; randomised if a date is given. Returns the id."""
+        """A participant with consent, plan and PIN; randomised if a date is given. Returns the id. Without `events` the
+        plan is there and nothing that it follows from."""
         study, now = self.runtime.study, enrolled_at or self.runtime.clock()
         consent_on = consent_on or randomized_on or now.date()
         with self.runtime.writing.begin() as session:
             person = Participant(study_id=study_id, site_code=study_id[:3], language=language, enrolled_at=now)
             session.add(person)
             session.flush()
-            self._event(session, person.id, "pro_consent", consent_on, {}, now)
-            if randomized_on:
-                arm = arm or study.arms[0].code
+            arm = arm or study.arms[0].code if randomized_on else arm
+            if events:
+                self._event(session, person.id, "pro_consent", consent_on, {}, now)
+            if events and randomized_on:
                 self._event(session, person.id, "randomized", randomized_on, {"arm": arm}, now)
             if channel:
                 sealed = self.runtime.vault.seal(
@@ -132,13 +150,17 @@ class People:
         with self.runtime.writing.begin() as session:
             self._event(session, participant_id, type_, on, payload, self.runtime.clock())
 
-    @staticmethod
-    def _event(session: Any, participant_id: int, type_: str, on: date, payload: dict[str, Any], now: datetime) -> None:
-        session.add(
-            ParticipantEvent(
-                participant_id=participant_id, type=type_, effective_on=on, payload=payload, recorded_at=now
-            )
+    def _event(
+        self, session: Any, participant_id: int, type_: str, on: date, payload: dict[str, Any], now: datetime
+    ) -> None:
+        row = ParticipantEvent(
+            participant_id=participant_id, type=type_, effective_on=on, payload=payload, recorded_at=now
         )
+        session.add(row)
+        session.flush()
+        told = {"type": type_, "effective_on": on, "effective_time": None, "payload": payload, "supersedes": None}
+        entry = audit.Entry("event.recorded", "participant_event", row.id, told)
+        BUILT[str(self.runtime.engine.url)].append((participant_id, entry))
 
     def assessment_id(self, participant_id: int, timepoint: str) -> int:
         with self.runtime.reading() as session:

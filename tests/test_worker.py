@@ -22,11 +22,10 @@ from sqlalchemy import func, select
 from proapp import worker
 from proapp.cli import main
 from proapp.db.models import AuditEvent, Installation, ResponseSet
-from proapp.services.audit_review import faults
 from proapp.services.health import WORKER
 from proapp.services.sweep import last_run
 from tests.messages import OPENED_TODAY, rows
-from tests.people import People
+from tests.people import People, faults
 
 RANDOMIZED = date(2021, 1, 15)  # every window is long over, whatever day the tests are run
 LEFT = datetime(2021, 4, 20, 18, 30, tzinfo=UTC)

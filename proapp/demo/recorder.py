@@ -255,7 +255,7 @@ class Recorder(Answering):
             recorded_at=at,
             recorded_by_id=by,
         )
-        told = {"assessment": timepoint, "code": code, **flags, "source": source, "previous": None}
+        told = {"assessment": assessment.id, "code": code, **flags, "source": source, "previous": None}
         return Entry("missed_reason.recorded", "missed_reason", id_, {"study_id": person.study_id, **told})
 
     def _contacted(self, person: Person, step: steps.Contacted) -> None:
@@ -270,5 +270,5 @@ class Recorder(Answering):
             at=step.at,
             recorded_by_id=person.nurse.id,
         )
-        told = {"study_id": person.study_id, "assessment": step.timepoint, **said, "has_note": step.note is not None}
+        told = {"study_id": person.study_id, "assessment": assessment, **said, "has_note": step.note is not None}
         self._tell(person, [Entry("contact.logged", "contact_attempt", id_, told)], person.nurse, step.at)

@@ -1,8 +1,8 @@
 """Checking the trail: every row of every chain, the guards of the tables, and the answers themselves.
 
 A chain that is checked only at its ends is not checked, so the walk recomputes each hash, in constant memory, and
-compares what the trail says was answered with what is stored. A tail cut off, or a chain rewritten from some row on,
-can only be seen against heads that were kept somewhere else (`against_anchors`).
+compares what the trail says happened and was answered with what is stored. A tail cut off, or a chain rewritten from
+some row on, can only be seen against heads that were kept somewhere else (`against_anchors`).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, String, cast, func, literal, select, text
 from sqlalchemy.orm import Session
 
-from proapp.db.append_only import FUNCTION, protect, trigger_names
+from proapp.db.append_only import FUNCTION, guards
 from proapp.db.models import APPEND_ONLY, Answer, Assessment, AuditEvent, Participant, ResponseSet
+from proapp.services import audit_facts
 from proapp.services.audit import GENESIS, Fault, event_hash
 
 DATABASE = "database"  # the "chain" of faults that concern the guards
@@ -37,12 +38,18 @@ class Anchor:
 
 @dataclass(slots=True)
 class _Walk:
-    """Where the walk stands in one chain, and what the chain has said about answers."""
+    """Where the walk stands in one chain, and what the chain has said about facts and answers."""
 
     chain: str
     seq: int = 0
     hash: str = GENESIS
     answers: dict[Key, list[tuple[int, Any]]] = field(default_factory=dict)
+    facts: audit_facts.Told = field(default_factory=audit_facts.Told)
+    participant_id: int | None = None
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"p[0-9]+", self.chain):
+            self.participant_id = int(self.chain[1:])
 
 
 class BadAnchors(ValueError):
@@ -58,11 +65,11 @@ def faults(session: Session) -> Iterator[Fault]:
     for row in session.execute(query):
         if walk is None or row.chain != walk.chain:
             if walk is not None:
-                yield from _answer_faults(session, walk)
+                yield from _stored_faults(session, walk)
             walk = _Walk(row.chain)
         yield from _row_faults(walk, row)
     if walk is not None:
-        yield from _answer_faults(session, walk)
+        yield from _stored_faults(session, walk)
     yield from _untold(session)
 
 
@@ -88,6 +95,8 @@ def _row_faults(walk: _Walk, row: Row[Any]) -> Iterator[Fault]:
     walk.seq, walk.hash = row.seq, row.hash
     if (row.action, row.entity) == ANSWERED:
         yield from _take_answer(walk, row)
+    elif walk.participant_id is not None:
+        yield from audit_facts.take(walk.facts, row)
 
 
 def _take_answer(walk: _Walk, row: Row[Any]) -> Iterator[Fault]:
@@ -103,14 +112,20 @@ def _take_answer(walk: _Walk, row: Row[Any]) -> Iterator[Fault]:
     walk.answers.setdefault(key, []).append((row.seq, new))
 
 
+def _stored_faults(session: Session, walk: _Walk) -> Iterator[Fault]:
+    yield from _answer_faults(session, walk)
+    if walk.participant_id is not None:
+        yield from audit_facts.faults(session, walk.facts, chain=walk.chain, seq=walk.seq)
+
+
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
 def _answer_faults(session: Session, walk: _Walk) -> Iterator[Fault]:
     """Each stored answer of the participant has its one event, with the same value, and the other way round."""
     stored: dict[Key, list[Any]] = {}
-    if walk.chain.startswith("p") and walk.chain[1:].isdigit():
-        for row in session.execute(_answers_of(int(walk.chain[1:]))):
+    if walk.participant_id is not None:
+        for row in session.execute(_answers_of(walk.participant_id)):
             value = row.code if row.kind == "answered" else row.kind
             stored.setdefault((row.response_set_id, row.instrument, row.item), []).append(value)
     for key in sorted(walk.answers.keys() | stored.keys()):
@@ -150,7 +165,7 @@ def guard_faults(connection: Connection) -> Iterator[Fault]:
     """Append-only triggers that are missing, switched off or weakened, on either engine."""
     found = _sqlite_triggers(connection) if connection.dialect.name == "sqlite" else _postgresql_triggers(connection)
     for table in APPEND_ONLY:
-        for name in trigger_names(table):
+        for name in guards(table, connection.dialect.name):
             if name not in found:
                 yield Fault(DATABASE, 0, None, f"the guard {name} is missing or switched off: {table} can be changed")
             elif not found[name]:
@@ -158,11 +173,7 @@ def guard_faults(connection: Connection) -> Iterator[Fault]:
 
 
 def _sqlite_triggers(connection: Connection) -> dict[str, bool]:
-    wanted = {
-        name: sql
-        for table in APPEND_ONLY
-        for name, sql in zip(trigger_names(table), protect(table, "sqlite"), strict=True)
-    }
+    wanted = {name: sql for table in APPEND_ONLY for name, sql in guards(table, "sqlite").items()}
     rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
     return {row.name: wanted.get(row.name) == row.sql for row in rows}
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from proapp.db.models import Contact, DeliveryReceipt, Message, Participant
@@ -49,16 +48,11 @@ def receive(
         raise ValueError(status)
     take_turns(session, gateway, provider_ref)
     message = _behind_lock(session, gateway, provider_ref)
-    insert = (sqlite if session.get_bind().dialect.name == "sqlite" else postgresql).insert(_receipt)
-    added = session.scalar(
-        insert.values(
-            gateway=gateway, provider_ref=provider_ref, status=status, reason=reason, at=at, received_at=now
-        )
-        .on_conflict_do_nothing(index_elements=["gateway", "provider_ref", "status"])
-        .returning(_receipt.c.id)
-    )  # fmt: skip
-    if added is None:
+    report = {"gateway": gateway, "provider_ref": provider_ref, "status": status}
+    if session.scalar(select(_receipt.c.id).filter_by(**report)) is not None:
         return False
+    values = {**report, "reason": reason, "at": at, "received_at": now}
+    added = session.scalar(insert(_receipt).values(values).returning(_receipt.c.id))
     participant_id = message.participant_id if message is not None else None
     details = {
         "gateway": gateway,

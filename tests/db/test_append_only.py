@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import UniqueConstraint, insert, text
 from sqlalchemy.exc import DBAPIError
 
+from proapp.db.append_only import KEYS
 from proapp.db.models import (
     APPEND_ONLY,
+    AnswerConflict,
     AssessmentEvent,
     Base,
     ContactAttempt,
@@ -25,7 +28,7 @@ NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 @pytest.fixture
 def one_row_each(people, engine):
     person = people.participant(randomized_on=date(2026, 8, 20))
-    people.answered(person, "baseline")
+    answers = people.answered(person, "baseline")
     assessment = people.assessment_id(person, "m03")
     with people.runtime.writing.begin() as session:
         session.add(AssessmentEvent(assessment_id=assessment, type="declined", recorded_at=NOW))
@@ -37,6 +40,19 @@ def one_row_each(people, engine):
                 avoidable="Y",
                 source="staff",
                 recorded_at=NOW,
+            )
+        )
+        session.add(
+            AnswerConflict(
+                response_set_id=answers,
+                instrument="c30",
+                item=1,
+                kind="answered",
+                code=2,
+                language="sv",
+                recorded_at=NOW,
+                client_id="aaaaaaaa-1",
+                actor="patient",
             )
         )
         session.add(ContactAttempt(participant_id=person, method="phone", outcome="no_answer", at=NOW))
@@ -74,3 +90,54 @@ def _triggers_of_sqlite(engine, table):
             text("SELECT sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"), {"table": table}
         )
         return " ".join(found.scalars())
+
+
+def _again(connection, table):
+    """The columns and values of one stored row, as they are."""
+    row = connection.execute(text(f"SELECT * FROM {table} LIMIT 1")).mappings().one()
+    return dict(row)
+
+
+def _insert(verb, table, values, rest=""):
+    names = list(values)
+    return text(f"{verb} INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)}) {rest}")
+
+
+@pytest.mark.parametrize("recursive", ["OFF", "ON"])
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_a_row_cannot_be_replaced(one_row_each, table, recursive):
+    """Neither by its number nor by another key; whatever the connection has set, which may be nobody's of ours."""
+    if one_row_each.dialect.name != "sqlite":
+        return  # PostgreSQL has no REPLACE
+    for key in (("id",), *KEYS.get(table, ())):
+        with one_row_each.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA recursive_triggers={recursive}")
+            values = _again(connection, table)
+            if any(values[name] is None for name in key):
+                values |= dict.fromkeys(key, values["id"])  # this row leaves the key open: another one has it
+                connection.execute(_insert("INSERT", table, values), values | {"id": 99})
+            if key != ("id",):
+                values["id"] = 100
+            with pytest.raises(DBAPIError, match="append-only"):
+                connection.execute(_insert("INSERT OR REPLACE", table, values), values)
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_an_upsert_changes_nothing(one_row_each, table):
+    with one_row_each.connect() as connection:
+        values = _again(connection, table)
+        statement = _insert("INSERT", table, values, "ON CONFLICT (id) DO UPDATE SET id = excluded.id")
+        for name, value in values.items():
+            if isinstance(value, dict):
+                values[name] = json.dumps(value)
+        with pytest.raises(DBAPIError, match="append-only"):
+            connection.execute(statement, values)
+
+
+def test_every_key_of_a_guarded_table_is_guarded():
+    for table in APPEND_ONLY:
+        constraints = Base.metadata.tables[table].constraints
+        unique = {tuple(one.columns.keys()) for one in constraints if isinstance(one, UniqueConstraint)}
+        indexed = {tuple(one.columns.keys()) for one in Base.metadata.tables[table].indexes if one.unique}
+        assert unique | indexed == set(KEYS.get(table, ())), table
+        assert list(Base.metadata.tables[table].primary_key.columns.keys()) == ["id"]

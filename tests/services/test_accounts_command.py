@@ -132,13 +132,13 @@ def test_an_intact_trail_is_said_to_be_intact(proapp, add):
 
 def test_a_bad_row_is_named_with_status_1(proapp, add, engine):
     add()
-    from proapp.db.append_only import protect, unprotect
+    from proapp.db.append_only import guards, unprotect
 
     with engine.execution_options(proapp_write=True).begin() as connection:
         for statement in (
             *unprotect("audit_event", engine.dialect.name),
             "UPDATE audit_event SET reason = 'x' WHERE seq = 2",
-            *protect("audit_event", engine.dialect.name),
+            *guards("audit_event", engine.dialect.name).values(),
         ):
             connection.exec_driver_sql(statement)
     result = proapp("audit", "verify")
@@ -148,7 +148,7 @@ def test_a_bad_row_is_named_with_status_1(proapp, add, engine):
 
 
 def test_heads_kept_in_a_file_find_a_tail_cut_off(proapp, add, engine, tmp_path):
-    from proapp.db.append_only import protect, unprotect
+    from proapp.db.append_only import guards, unprotect
 
     add()
     kept = tmp_path / "heads.txt"
@@ -158,7 +158,7 @@ def test_heads_kept_in_a_file_find_a_tail_cut_off(proapp, add, engine, tmp_path)
         for statement in (
             *unprotect("audit_event", engine.dialect.name),
             "DELETE FROM audit_event WHERE seq = 2",
-            *protect("audit_event", engine.dialect.name),
+            *guards("audit_event", engine.dialect.name).values(),
         ):
             connection.exec_driver_sql(statement)
     assert proapp("audit", "verify").exit_code == 0

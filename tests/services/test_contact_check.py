@@ -10,9 +10,8 @@ from sqlalchemy import select, update
 from proapp.db.models import Contact, Message, Participant
 from proapp.services import contact_check, outbox
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
-from tests.people import People
+from tests.people import People, faults
 
 UME = frozenset({"UME"})
 

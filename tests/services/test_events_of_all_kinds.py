@@ -21,10 +21,9 @@ from proapp.services import (
     transfer,
 )
 from proapp.services.audit import WORKER, Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from tests.following import following
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)

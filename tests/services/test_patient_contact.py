@@ -10,10 +10,9 @@ from sqlalchemy import select
 from proapp.db.models import AuditEvent, Contact, ContactAttempt
 from proapp.services import contacts, patient_contact, reminding_facts, sessions
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import Refused
 from proapp.services.patient_contact import masked_email, masked_mobile
-from tests.people import People
+from tests.people import People, faults
 
 LATER = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

@@ -13,11 +13,10 @@ from sqlalchemy import select
 from proapp.db.models import AuditEvent, Contact, ContactAttempt, Message, ParticipantEvent, PatientRequest
 from proapp.services import patient_wishes, reminding, sessions
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.messages import queue
 from proapp.services.sitting_reading import find_sitting
-from tests.people import People
+from tests.people import People, faults
 
 TODAY = date(2026, 11, 23)  # a Monday; the tests' clock shows 10:00 in Umeå
 TONIGHT = datetime(2026, 11, 23, 17, 0, tzinfo=UTC)

@@ -12,11 +12,11 @@ from sqlalchemy import select
 from proapp.db.models import Answer, AnswerConflict, AuditEvent, ResponseSet
 from proapp.services import answering, phone
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.phone import Delivery, Entry, Outcome
 from proapp.services.sitting import Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.study.status import timing_class
+from tests.people import faults
 
 BEGUN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

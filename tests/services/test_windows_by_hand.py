@@ -11,12 +11,11 @@ from proapp.db.models import Assessment, AssessmentEvent, AuditEvent, ResponseSe
 from proapp.export import compliance as table
 from proapp.services import cohort, extension, follow_up, planning, reminding_facts, sweep, unscheduled
 from proapp.services.audit import WORKER, Actor
-from proapp.services.audit_review import faults
 from proapp.services.contact_log import find_assessment
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from tests.following import following
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)

@@ -20,8 +20,8 @@ from proapp import logs
 from proapp.db.models import Contact, DeliveryReceipt, Message, SignInAttempt
 from proapp.gateway_settings import GatewaySettings
 from proapp.services import outbox
-from proapp.services.audit_review import faults
 from tests.messages import new_number
+from tests.people import faults
 
 USER, PASSWORD = "receipts", "r0s1t2-long-and-random-0123456789"
 MOBILE = "+46701740605"

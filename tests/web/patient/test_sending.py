@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from proapp.db.models import AssessmentEvent, MissedReason, ResponseSet
-from proapp.services import audit_review
+from tests.people import faults
 
 
 def fill(anna: Any, items: range = range(1, 31), code: int = 2) -> None:
@@ -106,7 +106,7 @@ def test_twenty_at_once_are_one_submission_with_one_receipt(anna: Any) -> None:
     assert seen == {1}
     assert anna.audited().count("response_set.submitted") == 1
     with anna.people.runtime.reading() as session:
-        assert list(audit_review.faults(session)) == []
+        assert list(faults(session)) == []
 
 
 def test_two_phones_that_start_at_once_share_one_set(anna: Any) -> None:
@@ -153,7 +153,7 @@ def test_answers_from_two_phones_at_once_all_arrive_in_one_unbroken_chain(anna: 
     assert {browser.page.status_code for browser in browsers} == {303}
     assert anna.audited().count("answer.recorded") == len(anna.answers())
     with anna.people.runtime.reading() as session:
-        assert list(audit_review.faults(session)) == []
+        assert list(faults(session)) == []
 
 
 def test_what_was_sent_can_no_longer_be_changed(anna: Any) -> None:
