@@ -61,7 +61,8 @@ def applicability(instrument: Instrument, codes: Mapping[int, int | None]) -> di
 
     A gate's item answered at or below its threshold makes the gated item `not_applicable`: scoring ignores an answer
     that is stored already, the trail keeps it. A gate's item without an answer makes it `not_asked`: a phone does not
-    show it, but an answer that exists (from paper) is scored. An item behind an inapplicable one is inapplicable too.
+    show it, but an answer that exists (from paper, or from before the gate was cleared) is scored, and shown. An item
+    behind an inapplicable one is inapplicable too.
     """
     state: dict[int, Applicability] = dict.fromkeys(instrument.numbers, "asked")
     for number, gate in instrument.gates:

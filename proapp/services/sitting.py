@@ -148,7 +148,10 @@ class Sitting:
         return self._applicability[code]
 
     def is_asked(self, step: Step) -> bool:
-        return self.applicability(step.instrument)[step.item] == "asked"
+        """Whether the item is shown. One whose gate lost its answer is, as long as it holds an answer itself: that is
+        sent and scored, so it is to be seen, and can be changed or cleared."""
+        asked = self.applicability(step.instrument)[step.item]
+        return asked == "asked" or (asked == "not_asked" and step in self.given and self.given[step].kind == "answered")
 
     @cached_property
     def _route(self) -> Route:

@@ -154,8 +154,9 @@ def _answers_query(gates: tuple[Step, ...] | None, lock: bool) -> Prepared:
 
 @lru_cache(maxsize=64)
 def _gates(instruments: tuple[Instrument, ...]) -> tuple[Step, ...]:
-    """The items whose answers decide whether others are asked."""
-    return tuple(dict.fromkeys(Step(one.code, gate.item) for one in instruments for _number, gate in one.gates))
+    """The items whose answers decide whether others are asked, and those others, for which their own decides too."""
+    pairs = ((one.code, number, gate.item) for one in instruments for number, gate in one.gates)
+    return tuple(dict.fromkeys(Step(code, item) for code, *both in pairs for item in both))
 
 
 # There are few different answers and steps, and 74 of them are made for every page.

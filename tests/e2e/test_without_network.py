@@ -434,3 +434,29 @@ def test_a_browser_without_a_store_goes_page_by_page(chromium, site):
     phone.answer(2)
     assert stored(site, "UME-026") == {("c30", 1): 3, ("c30", 2): 2}
     context.close()
+
+
+# --- what is shown is what is sent ----------------------------------------------------------------------------------
+
+
+def test_the_phone_lists_an_answer_whose_gate_was_cleared_as_the_server_does(site, open_phone):
+    phone = open_phone("UME-027")
+    page = phone.page
+    base = re.sub(r"/c30/\d+$", "", page.url)
+    page.goto(f"{base}/br23/34")
+    ready(page)
+    phone.answer(2)
+    phone.answer(4)
+    arrived(site, "UME-027", {("br23", 34): 2, ("br23", 35): 4})
+    page.goto(f"{base}/br23/34")
+    ready(page)
+    page.get_by_role("button", name="Clear my answer").click()
+    arrived(site, "UME-027", {("br23", 34): None, ("br23", 35): 4})
+    listed = f"main .review a[href$='/assessment/{base.rsplit('/', 1)[1]}/br23/35?back=review']"
+    page.goto(f"{base}/review")
+    expect(page.locator(listed)).to_have_count(1)  # as the server lists it
+    ready(page)
+    phone.cut()
+    page.goto(f"{base}/review")
+    page.wait_for_selector("main .review a")
+    expect(page.locator(listed)).to_have_count(1)  # as the phone lists it, without the server

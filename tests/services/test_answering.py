@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from proapp.db.models import AuditEvent, ResponseSet
 from proapp.instruments.answers import Given
+from proapp.instruments.scoring import score
 from proapp.services import answering
 from proapp.services.audit import WORKER, Actor
 from proapp.services.errors import NotFound, Refused
@@ -73,6 +74,25 @@ def test_an_answer_behind_a_closed_gate_does_not_count(definitions: Any) -> None
     study, instruments = definitions
     assert imagined(study, instruments, answered("br23", (34, 1), (35, 4))).answered == 1
     assert imagined(study, instruments, answered("br23", (34, 2), (35, 4))).answered == 2
+
+
+def test_the_answers_that_are_shown_are_those_that_count(definitions: Any) -> None:
+    """For every state of a gate and of the item behind it: on the list if and only if it is scored."""
+    study, instruments = definitions
+    for gate in (None, "skipped", "cleared", 1, 2, 4):
+        for behind in (None, "skipped", "cleared", 3):
+            given = {
+                Step("br23", item): Given("answered", one) if isinstance(one, int) else Given(one)
+                for item, one in ((34, gate), (35, behind))
+                if one is not None
+            }
+            sitting = imagined(study, instruments, given)
+            answers = sum(one.kind == "answered" and step in sitting.steps for step, one in given.items())
+            assert sitting.answered == answers, (gate, behind)
+            if behind == 3:
+                codes = sitting.codes("br23")
+                scored = next(one for one in score(instruments["br23"], codes) if one.code == "BRHL")
+                assert (scored.answered == 1) == (Step("br23", 35) in sitting.steps), gate
 
 
 def test_a_sitting_resumes_where_nothing_was_said(definitions: Any) -> None:
@@ -162,7 +182,7 @@ def test_writing_asks_for_a_sitting_that_holds_the_lock(runtime: Any, people: An
 
 
 def test_one_locked_sitting_may_write_several_answers_in_one_chain(runtime: Any, people: Any, left: int) -> None:
-    from proapp.services.audit_review import faults
+    from tests.people import faults
 
     with runtime.writing.begin() as session:
         whose = {"participant_id": 1, "assessment_id": people.assessment_id(1, "m03")}

@@ -75,7 +75,7 @@ const codeOf = (step) => {
   return given?.[0] === "answered" ? given[1] : null;
 };
 
-// The items that are asked, given the answers so far: the same rule as instruments/answers.py.
+// The items that are asked, given the answers so far: the same rule as instruments/answers.py and services/sitting.py.
 function asked() {
   const state = new Map();
   return allItems().filter((item) => {
@@ -88,7 +88,7 @@ function asked() {
       else if (code === null) here = "not_asked";
     }
     state.set(item.step, here);
-    return here === "asked";
+    return here === "asked" || (here === "not_asked" && codeOf(item.step) !== null);
   });
 }
 

@@ -211,6 +211,23 @@ def test_an_open_gate_asks_the_item_behind_it(anna: Any) -> None:
     assert 'value="4" checked' in anna.browser.text
 
 
+def test_an_answer_whose_gate_was_cleared_is_seen_as_long_as_it_is_sent(anna: Any) -> None:
+    """It is scored (design: kept when the gate's own answer is missing), so it is on the list, and can be taken away."""
+    anna.begin()
+    anna.answer("br23", 34, 2)
+    anna.answer("br23", 35, 4)
+    anna.browser.post(anna.question("br23", 34), {"do": "clear"})
+    assert anna.browser.post(anna.question("br23", 34), {"do": "skip"}).headers["Location"].endswith("/br23/35")
+    anna.browser.get(f"{anna.address}/review")
+    assert "/br23/35?back=review" in anna.browser.text
+    anna.browser.get(anna.question("br23", 35) + "?back=review")
+    assert 'value="4" checked' in anna.browser.text
+    assert anna.answer("br23", 35, 3).status_code == 303
+    anna.browser.post(anna.question("br23", 35) + "?back=review", {"do": "clear"})
+    anna.browser.get(f"{anna.address}/review")
+    assert "/br23/35" not in anna.browser.text
+
+
 def test_an_answer_behind_a_closed_gate_is_refused(anna: Any) -> None:
     anna.begin()
     anna.answer("br23", 34, 1)
