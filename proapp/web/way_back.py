@@ -17,8 +17,13 @@ def safe_next(address: str) -> str:
 
 
 def here() -> str:
-    """The address of this page; of one that answers a form, where it can be opened without the form."""
+    """The address of this page. Of one that answers a form: the same without the form, or, where that is no page
+    (…/account/password), the nearest page above it."""
+    path = request.path
     if request.method not in {"GET", "HEAD"}:
         adapter = current_app.url_map.bind_to_environ(request.environ)
-        return request.path if adapter.test(request.path, method="GET") else url_for("public.start")
-    return request.full_path if request.query_string else request.path
+        while path.strip("/") and not adapter.test(path, method="GET"):
+            path = path.rpartition("/")[0]
+    if path == request.path and request.query_string:
+        return request.full_path
+    return path or url_for("public.start")

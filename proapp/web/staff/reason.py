@@ -182,4 +182,5 @@ def _page(form: Form, assessment_id: int) -> str:
         attempts=[timeline.attempt_line(attempt, names, on, assessment.member) for attempt in about],
         said=timeline.reason_sentence(assessment, names),
         groups=list(reasons.groups(assessment)) if obstacle is None else [],
+        language_next=url_for("staff.reason", assessment_id=assessment_id, **kept()),
     )
