@@ -54,6 +54,16 @@ def test_every_page_says_that_the_clock_stands_still(people: Any, runtime: Any, 
     assert "clock has stood still since" in people.staff("berit").get(path).get_data(as_text=True)
 
 
+def test_every_page_says_so_too_where_the_clock_never_began(people: Any, runtime: Any, clock: Any) -> None:
+    row = {"number": "1", "content_hash": "0" * 64, "text": "", "recorded_at": clock()}
+    with runtime.writing.begin() as session:
+        session.execute(insert(StudyVersion), row)
+    berit = people.staff("berit")
+    assert "clock has stood still" not in berit.get("/staff/account").get_data(as_text=True)  # installed a moment ago
+    clock.forward(hours=3)
+    assert "clock has stood still since" in people.staff("berit").get("/staff/account").get_data(as_text=True)
+
+
 def test_a_stranger_is_told_nothing_of_the_clock(browser: Any, runtime: Any) -> None:
     ticked(runtime, hours=3)
     assert "stood still" not in browser.get("/staff/sign-in").get_data(as_text=True)
