@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from proapp.db.models import ActivationCode, Contact, Participant, PatientPin, StaffUser
+from proapp.db.models import ActivationCode, AuditEvent, Contact, Participant, PatientPin, StaffUser
 from proapp.db.session import UnsafeDatabase, make_engine
 from proapp.demo import people, place, sign_ins
 from proapp.demo.tales import TALES
@@ -25,6 +26,7 @@ from proapp.services.patient_codes import LOOKUP
 from proapp.study.events import KINDS
 from proapp.study.reasons import MISSED_REASONS
 from proapp.study.schedule import open_instant
+from tests.wordless import wordless
 
 DAYS = (date(2026, 11, 23), date(2027, 3, 29), date(2028, 2, 29))
 EVERYBODY = len(TALES) + 3  # each tale once, and a few ordinary lives
@@ -113,6 +115,12 @@ def test_participants_in_every_situation(runtime: Runtime, states: list[cohort.E
     with runtime.reading() as session:
         shared = select(Contact.mobile_index).group_by(Contact.mobile_index).having(func.count() > 1)
         assert session.scalars(shared.where(Contact.mobile_index.is_not(None))).all()
+
+
+def test_the_audit_page_has_words_for_all_that_the_trail_says(runtime: Runtime):
+    with runtime.reading() as session:
+        told = session.scalars(select(AuditEvent.details).where(AuditEvent.action != "answer.recorded"))
+        assert set().union(*(wordless(json.loads(details)) for details in told)) == set()
 
 
 def test_the_trail_is_whole_and_in_order_of_time(runtime: Runtime):

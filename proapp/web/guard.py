@@ -18,6 +18,7 @@ from proapp.services import clinic, gateway_access, sessions
 from proapp.services.audit import Actor
 from proapp.services.errors import Refused
 from proapp.services.sessions import Patient, Staff
+from proapp.web import interrupted
 from proapp.web.transactions import READS, connection, database, keep, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
@@ -76,6 +77,8 @@ def _guard() -> Response | None:
 
 def _guard_patient(allowed: frozenset[str]) -> Response | None:
     who = find_patient()
+    if who is None or who.kind in sessions.AT_THE_PIN:
+        interrupted.note()
     if who is None:
         return _away("patient.tablet" if was_tablet() else "patient.code")
     if who.kind not in allowed:

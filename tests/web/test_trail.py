@@ -15,9 +15,9 @@ from sqlalchemy import select, update
 
 from proapp.db.models import AuditEvent, Base, Message
 from proapp.runtime import SHIPPED_STUDY
-from proapp.services import audit_review
-from tests.people import PIN
+from tests.people import PIN, faults
 from tests.web.routes import CLINICAL, ROUTES
+from tests.wordless import wordless
 
 # Signing in and out leaves events without rows about the trial; its rows are those of sessions and counted tries.
 AROUND = ("audit_event", "auth_session", "sign_in_attempt", "installation")
@@ -79,7 +79,9 @@ def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_ro
     of_participants = {name for name, route in ROUTES.items() if "POST" in route.methods and (route.audience == CLINICAL or name.startswith("patient."))}  # fmt: skip
     assert of_participants - used == set(), "these pages write; use them in this walk"
     with people.runtime.reading() as session:
-        assert list(audit_review.faults(session)) == []
+        assert list(faults(session)) == []
+        told = session.scalars(select(AuditEvent.details))
+        assert set().union(*(wordless(json.loads(details)) for details in told)) == set(), "for the audit page"
 
 
 def _a_day_of_the_nurse(send: Any, people: Any) -> None:

@@ -13,6 +13,7 @@ from wtforms import PasswordField, StringField
 from proapp.services import patient_access
 from proapp.services.errors import Refused
 from proapp.services.sessions import AT_THE_PIN, Patient
+from proapp.web import interrupted
 from proapp.web.forms import Form
 from proapp.web.guard import PATIENT_COOKIE, audience, clear_session_cookie, find_patient, patient, set_session_cookie
 from proapp.web.patient import blueprint, welcome
@@ -141,7 +142,9 @@ def locked(retry_at: Any, again: str) -> Response:
         minutes,
     )
     text = wait + " " + _("Your clinic can also help you right away.")
-    page = render_template("patient/code_refused.html", title=_("Too many tries"), text=text, again=again)
+    who = find_patient() or known_device()
+    site = runtime().study.site(who.site_code) if who is not None else None
+    page = render_template("patient/code_refused.html", title=_("Too many tries"), text=text, again=again, site=site)
     response = make_response(page, 429)
     response.headers["Retry-After"] = str(seconds)
     return response
@@ -193,16 +196,19 @@ def give_pin() -> Any:
         return _refused_pin(form, who, refusal)
     session.pop("csrf_token", None)  # a form from before the sign-in is worth nothing after it
     new_here = task == "choose" and not who.comes_from_tablet  # who is in the middle of a questionnaire goes on with it
-    following = _to(welcome.first_page(who)) if new_here else _to_what_the_link_named(who)
+    following = _to(welcome.first_page(who)) if new_here else _to_where_it_was(who)
     response = set_session_cookie(following, PATIENT_COOKIE, opened.token)
     if opened.device is not None:
         remember_device(response, opened.device)
     return response
 
 
-def _to_what_the_link_named(who: Patient) -> Response:
-    """Straight to the assessment of the message, when it was this patient's link that led here."""
+def _to_where_it_was(who: Patient) -> Response:
+    """Straight to what could not be saved, or to the assessment of the message when this patient's link led here."""
     person, assessment_id = session.pop(NAMED_BY_LINK, (None, None))
+    address = interrupted.way_back(who.participant_id)
+    if address is not None:
+        return make_response(redirect(address, code=303))
     if person != who.participant_id:
         return _to("patient.home")
     return _to("patient.start", assessment_id=assessment_id)

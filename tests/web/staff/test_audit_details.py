@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from proapp.web.staff.audit_words import ACTIONS
+from proapp.web.staff.presenters.detail_words import NAMES
 from proapp.web.staff.presenters.details import pieces
+from tests.wordless import wordless, written
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +41,17 @@ def english() -> Any:
 )
 def test_codes_are_words_and_what_is_unknown_stays(details: Any, expected: list[tuple[str, str]]) -> None:
     assert list(pieces(details)) == expected
+
+
+def test_everything_that_the_services_tell_has_words() -> None:
+    actions, names = written()
+    assert len(actions) > 40
+    assert len(names) > 50
+    assert actions - set(ACTIONS) == set(), "give these words in audit_words.py"
+    assert names - set(NAMES) == set(), "give these words in detail_words.py"
+
+
+def test_a_name_or_a_code_without_words_is_found() -> None:
+    told = {"why": "out_of_the_blue", "novel": 1, "old": None, "new": "left_lying", "payload": {"by": "nobody"}}
+    assert wordless(told) == {("why", "out_of_the_blue"), ("novel", None), ("", "left_lying"), ("by", "nobody")}
+    assert wordless({"why": "resent", "packs": {"c30": {"hash": "a"}}, "old": {"role": "nurse"}}) == set()

@@ -7,60 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from flask_babel import lazy_gettext
-
 from proapp.web.context import iso_local
-from proapp.web.staff.presenters import delivery, history, words
+from proapp.web.staff.presenters import delivery, words
+from proapp.web.staff.presenters.detail_words import NAMES, VALUES
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?\+00:00", re.ASCII)
-
-NAMES: Mapping[str, Any] = {
-    "answered_items": lazy_gettext("answers"),
-    "arm": lazy_gettext("arm"),
-    "assessment": lazy_gettext("assessment"),
-    "assessment_id": lazy_gettext("assessment"),
-    "auto_submitted": lazy_gettext("sent by the system"),
-    "avoidable": lazy_gettext("avoidable"),
-    "channel": lazy_gettext("channel"),
-    "closes_on": lazy_gettext("closes"),
-    "code": lazy_gettext("code"),
-    "clock_trusted": lazy_gettext("clock trusted"),
-    "device_at": lazy_gettext("by the phone's clock"),
-    "device_offset_s": lazy_gettext("seconds that clock was ahead"),
-    "due_at": lazy_gettext("due"),
-    "effective_on": lazy_gettext("day"),
-    "has_note": lazy_gettext("with a note"),
-    "health_related": lazy_gettext("health-related"),
-    "late_until": lazy_gettext("late until"),
-    "method": lazy_gettext("how"),
-    "mode": lazy_gettext("way of answering"),
-    "next_on": lazy_gettext("next"),
-    "not_after": lazy_gettext("of use until"),
-    "opens_on": lazy_gettext("opens"),
-    "overtaken": lazy_gettext("a newer answer had come"),
-    "outcome": lazy_gettext("what came of it"),
-    "sent": lazy_gettext("as it was sent"),
-    "step": lazy_gettext("step"),
-    "target_on": lazy_gettext("target day"),
-    "timepoint": lazy_gettext("time point"),
-    "type": lazy_gettext("kind"),
-    "was": lazy_gettext("before"),
-    "why": lazy_gettext("why"),
-}
-# Whose value is one of the house's codes.
-VALUES: Mapping[str, Mapping[str, Any]] = {
-    "avoidable": words.FLAGS,
-    "channel": words.METHODS,
-    "code": words.REASONS,
-    "health_related": words.FLAGS,
-    "method": words.METHODS,
-    "mode": words.MODES,
-    "outcome": words.OUTCOMES,
-    "respondent": words.RESPONDENTS,
-    "type": history.EVENTS,
-    "was": delivery.STATES,
-    "why": {**delivery.REASONS, **delivery.NOT},
-}
 
 
 def pieces(details: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
