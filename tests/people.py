@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import insert, select
 
@@ -40,13 +41,14 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "ada": ("administrator", ()),
 }
 PIN = "4711"
-BUILT: dict[str, list[tuple[int, audit.Entry]]] = {}  # by database: the events that were built, which no trail tells of
+# The events that were built, which no trail tells of, by the connections of one test: databases are used again.
+BUILT: WeakKeyDictionary[Any, list[tuple[int, audit.Entry]]] = WeakKeyDictionary()
 
 
 def faults(session: Any) -> Iterator[audit.Fault]:
     """What the review finds when the events built here are told as a service would have told them (not committed)."""
     aside = session.begin_nested()
-    for participant_id, entry in BUILT.get(str(session.get_bind().url), ()):
+    for participant_id, entry in BUILT.get(session.get_bind().engine.pool, ()):
         now = session.scalar(select(ParticipantEvent.recorded_at).where(ParticipantEvent.id == entry.entity_id))
         audit.record(session, entry, actor=audit.WORKER, now=now, participant_id=participant_id)
     yield from list(audit_review.faults(session))
@@ -60,7 +62,7 @@ class People:
     make_browser: Callable[..., Any]
 
     def __post_init__(self) -> None:
-        BUILT.setdefault(str(self.runtime.engine.url), [])
+        BUILT.setdefault(self.runtime.engine.pool, [])
 
     # staff ----------------------------------------------------------------------------------------------------------
 
@@ -160,7 +162,7 @@ class People:
         session.flush()
         told = {"type": type_, "effective_on": on, "effective_time": None, "payload": payload, "supersedes": None}
         entry = audit.Entry("event.recorded", "participant_event", row.id, told)
-        BUILT[str(self.runtime.engine.url)].append((participant_id, entry))
+        BUILT[self.runtime.engine.pool].append((participant_id, entry))
 
     def assessment_id(self, participant_id: int, timepoint: str) -> int:
         with self.runtime.reading() as session:

@@ -204,5 +204,5 @@ def test_the_examples_of_the_manual_start(example: dict[str, str]):
 
 def test_the_trial_run_of_the_manual_stays_on_this_machine():
     text = (Path(__file__).parents[2] / "docs" / "messages.md").read_text(encoding="utf-8")
-    exported = dict(re.findall(r"(PROAPP_[A-Z_]+)=(\S+)", "".join(re.findall(r"^export .*$", text, re.MULTILINE))))
+    exported = dict(re.findall(r"(PROAPP_[A-Z_]+)=(\S+)", "\n".join(re.findall(r"^export .*$", text, re.MULTILINE))))
     assert read(**exported, PROAPP_DEMO="1").gateways.stays_here

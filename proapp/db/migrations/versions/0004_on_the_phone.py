@@ -15,6 +15,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+REFERENCES = (("assessment_id", "assessment"), ("handed_over_by_id", "staff_user"))
+
 
 def upgrade() -> None:
     op.add_column("answer", sa.Column("device_offset_s", sa.Integer(), nullable=True))
@@ -45,24 +47,25 @@ def upgrade() -> None:
     )
     for statement in protect("answer_conflict", op.get_context().dialect.name):
         op.execute(statement)
-    # Batch: SQLite adds a foreign key only with a new copy of the table.
-    with op.batch_alter_table("auth_session") as batch:
-        batch.add_column(sa.Column("assessment_id", sa.Integer(), nullable=True))
-        batch.add_column(sa.Column("handed_over_by_id", sa.Integer(), nullable=True))
-        batch.create_foreign_key(
-            op.f("fk_auth_session_assessment_id_assessment"), "assessment", ["assessment_id"], ["id"]
-        )
-        batch.create_foreign_key(
-            op.f("fk_auth_session_handed_over_by_id_staff_user"), "staff_user", ["handed_over_by_id"], ["id"]
-        )
+    for column, table in REFERENCES:
+        name = f"fk_auth_session_{column}_{table}"
+        if op.get_context().dialect.name == "sqlite":
+            # In place: a new copy of the table, as batches make it, has its constraints in an order that chance decides,
+            # and the same demonstration is to be the same database.
+            op.execute(
+                f"ALTER TABLE auth_session ADD COLUMN {column} INTEGER CONSTRAINT {name} REFERENCES {table} (id)"
+            )
+        else:
+            op.add_column("auth_session", sa.Column(column, sa.Integer(), nullable=True))
+            op.create_foreign_key(op.f(name), "auth_session", table, [column], ["id"])
 
 
 def downgrade() -> None:
     with op.batch_alter_table("auth_session") as batch:
-        batch.drop_constraint(op.f("fk_auth_session_handed_over_by_id_staff_user"), type_="foreignkey")
-        batch.drop_constraint(op.f("fk_auth_session_assessment_id_assessment"), type_="foreignkey")
-        batch.drop_column("handed_over_by_id")
-        batch.drop_column("assessment_id")
+        for column, table in REFERENCES:
+            if op.get_context().dialect.name != "sqlite":  # there it goes with its column
+                batch.drop_constraint(op.f(f"fk_auth_session_{column}_{table}"), type_="foreignkey")
+            batch.drop_column(column)
     for statement in unprotect("answer_conflict", op.get_context().dialect.name):
         op.execute(statement)
     op.drop_table("answer_conflict")
