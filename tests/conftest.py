@@ -395,9 +395,8 @@ def browsers(app: Any) -> Callable[..., Browser]:
 @pytest.fixture
 def people(runtime: Runtime, app: Any) -> Any:
     """anna, berit, charlie and the others: see tests/people.py."""
-    from tests.people import BUILT, People
+    from tests.people import People
 
-    BUILT.pop(str(runtime.engine.url), None)  # a database is used by one test after another
     return People(runtime, app, Browser)
 
 
