@@ -126,6 +126,7 @@ NAMES: Mapping[str, Any] = {
 
 _ENDED: Mapping[str, Any] = {
     "access_changed": _("role or sites were changed"),
+    "continued_on_phone": _("continued on the own phone"),
     "ended_by_administrator": _("ended by an administrator"),
     "ended_by_user": _("ended by the person"),
     "ended_from_afar": _("ended from another computer"),
