@@ -28,7 +28,7 @@ def participant_columns(cut: Cut, site: str = AT_THE_CUT) -> tuple[Column, ...]:
     sites = tuple((site.code, site.name) for site in cut.study.sites)
     arms = tuple((arm.code, label(arm.label)) for arm in cut.study.arms)
     return (
-        Column("study_id", "text", "Participant's study id (a pseudonym)", "Deltagarens studie-id (pseudonym)"),
+        Column("study_id", "text", "Participant's study id (a pseudonym)", "Deltagarens studienummer (pseudonym)"),
         Column("site_code", "code", "Site", "Klinik", sites, derivation=site),
         Column("arm_code", "code", "Arm of randomisation", "Arm enligt lottning", arms, empty="not randomised"),
     )

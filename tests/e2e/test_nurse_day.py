@@ -93,9 +93,12 @@ def test_no_staff_page_has_an_accessibility_finding(trial, open_browser, axe, na
 
 def test_the_worklist_fits_a_phone_and_a_picture(trial, open_browser):
     small = sign_in(open_browser(PHONE, locale="sv-SE"), trial, "karin")
-    for path in ("/staff/work", "/staff/participants", "/staff/participants/UME-024"):
-        small.goto(path)
+    for path in ("work", "participants", "participants/UME-024", "system", "export"):
+        small.goto(f"/staff/{path}")
         no_sideways_scrolling(small)
+    hint = small.locator("#cutoff-hint").bounding_box()
+    assert hint is not None
+    assert hint["width"] > 250, "the hint of a field is squeezed"
     for width in (800, 1024, 1200):  # a tablet, an old desk, and one with a narrow window: no action beyond the edge
         small.set_viewport_size({"width": width, "height": 800})
         small.goto("/staff/work")
@@ -103,6 +106,32 @@ def test_the_worklist_fits_a_phone_and_a_picture(trial, open_browser):
     page = sign_in(open_browser({"width": 1280, "height": 800}, locale="en-GB"), trial, "berit")
     page.goto("/staff/work")
     assert picture(page, "nurse-worklist-en", full_page=False).stat().st_size > 20_000
+    no_sideways_scrolling(page)
+    for row in page.locator(".work tbody tr").all():
+        heights = [one.bounding_box() for one in row.locator(".acts a").all()]
+        middles = {round(box["y"] + box["height"] / 2) for box in heights if box}
+        assert len(middles) == 1, "the actions of a row stand in one line"
+
+
+def test_the_grid_fits_a_desk_and_its_head_stays(trial, open_browser):
+    gone = trial.people.participant("UME-025", consent_on=trial.today - timedelta(days=130))
+    trial.people.event(gone, "death", trial.today - timedelta(days=3))
+    page = sign_in(open_browser({"width": 1280, "height": 300}, locale="en-GB"), trial, "karin")
+    page.goto("/staff/participants")
+    row = page.locator("tr", has_text="UME-025")
+    expect(row.locator("th")).to_contain_text("died")  # beside the id; a date and "died" would read as the day of death
+    expect(row.locator("td.text").last).not_to_contain_text("died")
+    box = page.locator(".grid-box")
+    assert box.evaluate("e => e.scrollWidth - e.clientWidth") <= 1, "the last column is cut off"
+    first = page.locator(".grid thead th").first.bounding_box()
+    assert first is not None
+    assert first["width"] < 200, "the first column is no wider than what stands in it"
+    box.evaluate("e => e.scrollTop = 100")
+    assert box.evaluate("e => e.scrollTop") > 50
+    head, frame = page.locator(".grid thead th").nth(2).bounding_box(), box.bounding_box()
+    assert head is not None
+    assert frame is not None
+    assert abs(head["y"] - frame["y"]) < 4, "the head has gone out of sight"
 
 
 def cell_of(page, study_id: str, number: int) -> str:

@@ -142,3 +142,4 @@ def test_while_the_database_is_away_a_patient_is_told_to_wait_and_that_the_rest_
     assert page.status_code == 503
     assert page.headers["Retry-After"]
     assert "was not saved" in anna.text
+    assert '<details class="call" open>' in anna.text  # nobody has to look for the number now

@@ -137,6 +137,8 @@ def test_guessing_the_pin_there_is_stopped_as_at_the_sign_in(anna: Any, clock: A
     assert statuses[0] == 422
     assert statuses[-1] == 429
     assert anna.browser.post("/contact/pin", {"pin": PIN}).status_code == 429
+    panel = anna.browser.text.split('class="panel"')[1].split("</div>")[0]
+    assert panel.count('href="tel:') == 1  # her own clinic, not all six
 
 
 def test_a_form_that_took_long_asks_for_the_pin_and_keeps_what_was_typed(anna: Any, clock: Any) -> None:
