@@ -92,7 +92,9 @@ class Ward:
             participant_events.record_event(session, study=study, **said, **about)
         elif news.what == "paused":
             until = day + timedelta(days=news.value)
-            contact_pauses.pause_contact(session, study=study, from_on=day, until_on=until, reason="On holiday", **about)
+            contact_pauses.pause_contact(
+                session, study=study, from_on=day, until_on=until, reason="On holiday", **about
+            )
         elif news.what == "wrong_number":
             noted = contact_log.Note("phone", "wrong_number")
             contact_log.log(session, study=study, assessment_id=None, noted=noted, **about)
