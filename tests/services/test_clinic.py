@@ -10,12 +10,11 @@ from sqlalchemy import select
 from proapp.db.models import AuditEvent, AuthSession, StaffUser
 from proapp.services import answering, clinic, sessions, staff_sign_in
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.passwords import normal_password
 from proapp.services.sessions import LIMITS
 from proapp.services.sweep import sweep
-from tests.people import People
+from tests.people import People, faults
 
 PASSWORD = "a long walk by the river"
 RANDOMIZED_ON = date(2026, 8, 23)  # m03 is open on the tests' day, m06 is not

@@ -190,7 +190,8 @@ def outsider(world: World, allowed: frozenset[str]) -> Any:
 def ignoring_what_was_asked(page: Any, path: str) -> list[str]:
     """Body and forwarding address without the asker's own words (the address they typed, the search they made)."""
     texts = [without_tokens(page), page.headers.get("Location", "")]
-    for own in (path, path.split("?")[0], "UME-001", "UME-987"):
+    bare = path.split("?")[0]
+    for own in (path, bare, bare.rpartition("/")[0] or bare, "UME-001", "UME-987"):
         texts = [text.replace(own, "…") for text in texts]
     return texts
 

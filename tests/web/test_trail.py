@@ -64,8 +64,11 @@ def watched(engine: Any) -> Callable[[Callable[[], Any]], Counter[str]]:
 def test_every_page_that_writes_about_a_participant_leaves_one_event_for_each_row(watched, people, app):
     used: set[str] = set()
 
-    def send(browser: Any, path: str, form: dict[str, Any] | None = None) -> Counter[str]:
+    def send(browser: Any, path: str, form: dict[str, Any] | str | None = None) -> Counter[str]:
         used.add(app.url_map.bind("localhost").match(path.split("?")[0], method="POST")[0])
+        if isinstance(form, str):
+            headers = {"Content-Type": "application/json", "X-CSRFToken": browser.form_token()}
+            return watched(lambda: browser.client.post(path, data=form, headers=headers, base_url="https://localhost"))
         return watched(lambda: browser.post(path, form))
 
     _what_happens_meanwhile(send, people)
@@ -223,10 +226,21 @@ def _an_afternoon_of_the_patient(send: Any, people: Any) -> None:
     for form in ({"answer": "2"}, {"answer": "3"}, {"do": "skip"}, {"do": "clear"}, {"answer": "1"}):
         assert send(phone, f"{own}/c30/1", form) == {"answer": 1}
     assert send(phone, f"{own}/c30/1", {"answer": "1"}) == {}
+    assert send(phone, f"{own}/kept", _kept(people, "4")) == {"answer": 1}
+    assert send(phone, f"{own}/kept", _kept(people, "4")) == {}
     assert send(phone, f"{own}/review") == {"response_set": 1}
     assert send(phone, f"{own}/review") == {}
+    assert send(phone, f"{own}/kept", _kept(people, "3")) == {"answer_conflict": 1}
     _at_home(send, phone)
     assert send(phone, "/sign-out") == {}
+
+
+def _kept(people: Any, answer: str) -> str:
+    """What a phone brings: one answer to the second question."""
+    now = int(people.runtime.clock().timestamp() * 1000)
+    given = {"kind": "answered", "instrument": "c30", "item": 2, "answer": answer, "language": "sv"}
+    entry = {"id": f"aaaaaaaa-{answer}", "at": now, **given}
+    return json.dumps({"device": "aaaaaaaa", "now": now, "entries": [entry]})
 
 
 def _at_home(send: Any, phone: Any) -> None:

@@ -50,6 +50,7 @@ NAMES: Mapping[str, Any] = {
     "during": _("during"),
     "effective_on": _("day"),
     "effective_time": _("time of day"),
+    "event": _("event"),
     "expires_at": _("valid until"),
     "extension_until": _("extended until"),
     "fields": _("what"),
@@ -145,6 +146,7 @@ _ENDED: Mapping[str, Any] = {
     "taken_back": _("taken back"),
 }
 _SAID_BY: Mapping[str, Any] = {
+    "participant": _("the participant"),
     "patient": _("the participant"),
     "staff": _("the clinic"),
     "system": _("the system"),
