@@ -68,9 +68,9 @@ def _packed(shot: bytes, scheme: Scheme) -> Picture:
 
 
 def _plain(pixels: NDArray[np.uint8], areas: Sequence[Colour]) -> NDArray[np.uint8]:
-    """The colours of areas as they are, those between them (the edges of letters) in steps of 16 of the 256 levels:
-    nobody sees it, and the picture has a third fewer bytes."""
+    """The colours of areas as they are, those between them (the edges of letters) in steps of 32 of the 256 levels:
+    nobody sees it, and the picture has two fifths fewer bytes."""
     colour = pixels @ np.array([65536, 256, 1], dtype=np.uint32)
     edges = ~np.isin(colour, [red << 16 | green << 8 | blue for red, green, blue in areas])
-    pixels[edges] = pixels[edges] & 0xF0 | 0x08
+    pixels[edges] = pixels[edges] & 0xE0 | 0x10
     return pixels
