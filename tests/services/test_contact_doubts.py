@@ -12,13 +12,12 @@ from proapp import delivery
 from proapp.db.models import AuditEvent, Contact, Message
 from proapp.services import contact_check, contact_log, contacts, follow_up, patient_contact, reminding_facts, sessions
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.contact_log import Note
 from proapp.services.errors import Refused
 from proapp.services.vault import Vault
 from tests.conftest import SECRET
 from tests.messages import OPENED_TODAY, Memory, rows, states
-from tests.people import People
+from tests.people import People, faults
 
 OLD, NEW, EMAIL = "070-174 06 05", "070-174 06 77", "anna@example.se"
 UME = frozenset({"UME"})

@@ -71,11 +71,18 @@ def test_it_leads_to_the_page_on_which_the_form_stands(
 
 def test_an_error_page_can_be_read_in_the_other_language(browser: Any) -> None:
     browser.get("/a")
-    browser.get("/nothing?x=1")
-    assert switch(browser) == "/nothing?x=1"
+    browser.get("/sign-out?x=1")
+    assert switch(browser) == "/sign-out?x=1"
     browser.post("/language", {"language": "sv", "next": switch(browser)})
-    assert browser.follow().status_code == 404
-    assert "Sidan finns inte" in browser.text or '<html lang="sv">' in browser.text
+    assert browser.follow().status_code == 405
+    assert '<html lang="sv">' in browser.text
+
+
+@pytest.mark.parametrize(("path", "first"), [("/nothing", "/"), ("/staff/nothing", "/staff/")])
+def test_a_page_that_is_not_there_looks_the_same_whatever_was_asked(browser: Any, path: str, first: str) -> None:
+    browser.get("/a")
+    browser.get(path)
+    assert switch(browser) == first
 
 
 def test_a_browser_that_never_had_a_form_is_given_none_by_an_error(browser: Any) -> None:
