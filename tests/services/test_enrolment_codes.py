@@ -10,10 +10,9 @@ from sqlalchemy import select
 from proapp.db.models import ActivationCode, AuditEvent, AuthSession, Base, PatientPin
 from proapp.services import enrolment, patient_access, sessions
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.vault import ALPHABET, grouped
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 UME = frozenset({"UME"})

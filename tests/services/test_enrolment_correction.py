@@ -10,11 +10,10 @@ from sqlalchemy import func, select
 from proapp.db.models import Assessment, AuditEvent, ParticipantEvent
 from proapp.services import event_corrections
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.event_corrections import Correction
 from proapp.services.planning import Dates
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 UME = frozenset({"UME"})

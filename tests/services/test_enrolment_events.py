@@ -10,9 +10,8 @@ from sqlalchemy import func, select
 from proapp.db.models import ActivationCode, AuditEvent, AuthSession, ParticipantEvent
 from proapp.services import enrolment, sessions
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
