@@ -18,11 +18,10 @@ from proapp.services import (
     unscheduled,
 )
 from proapp.services.audit import Actor
-from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from tests.following import following
-from tests.people import People
+from tests.people import People, faults
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 TODAY = date(2026, 11, 23)
