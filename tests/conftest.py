@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from itsdangerous import TimestampSigner
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -297,6 +298,8 @@ def addresses() -> Iterator[None]:
 def cheap(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is slow on purpose (hashes) or once at a start (templates) is not, for tests that make it a thousand times."""
     monkeypatch.setattr(Flask, "jinja_options", {**Flask.jinja_options, "bytecode_cache": Compiled()})
+    # Form tokens are signed with the second: two pages that are to be the same would differ now and then.
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _signer: int(START.timestamp()))
     if request.node.get_closest_marker("slow_hashes") is None:
         monkeypatch.setattr(vault, "_HASHER", CHEAP)
 
