@@ -59,3 +59,7 @@ def changed(*, size: str | None, contrast: str | None) -> Look:
 
 def remember(response: Response, chosen: Look) -> None:
     response.set_cookie(COOKIE, chosen.word, max_age=YEAR, secure=True, httponly=True, samesite="Lax", path="/")
+
+
+def forget(response: Response) -> None:
+    response.delete_cookie(COOKIE, secure=True, httponly=True, samesite="Lax", path="/")

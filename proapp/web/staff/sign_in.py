@@ -16,6 +16,7 @@ from proapp.services import staff_sign_in as signing_in
 from proapp.services.errors import NotFound
 from proapp.services.passwords import LONGEST
 from proapp.services.staff_sign_in import Enrolment, Step
+from proapp.web import look as looks
 from proapp.web.forms import Form
 from proapp.web.guard import (
     PATIENT_COOKIE,
@@ -250,8 +251,10 @@ def tablet_is_back() -> bool:
 
 
 def nothing_left(response: Response) -> Response:
-    """Nothing of the participant stays in this browser: no cookie, no language chosen, no page to go back to."""
+    """Nothing of the participant stays in this browser: no cookie, no language or size of letters chosen, no page to go
+    back to."""
     browser.clear()
+    looks.forget(response)
     return clear_session_cookie(response, PATIENT_COOKIE)
 
 

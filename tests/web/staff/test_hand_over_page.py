@@ -12,6 +12,7 @@ from sqlalchemy import select
 from proapp.db.models import AuditEvent, AuthSession, StaffUser
 from proapp.services.passwords import normal_password
 from proapp.web.guard import PATIENT_COOKIE, STAFF_COOKIE
+from proapp.web.look import COOKIE as LOOK_COOKIE
 from tests.web.routes import ROUTES, STAFF
 
 PASSWORD = "quiet river under stones"
@@ -214,10 +215,14 @@ def test_the_password_brings_the_nurse_back_and_leaves_nothing_of_the_participan
 ) -> None:
     tablet.follow()
     tablet.post("/language", {"language": "sv", "next": own})
+    tablet.follow()
+    tablet.post("/look", {"size": "largest"})
+    assert tablet.client.get_cookie(LOOK_COOKIE) is not None
     page = resume(tablet)
     assert page.headers["Location"] == f"{PERSON}#a{own.rsplit('/', 1)[1]}"
     assert page.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert tablet.client.get_cookie(PATIENT_COOKIE) is None
+    assert tablet.client.get_cookie(LOOK_COOKIE) is None
     tablet.get(PERSON)
     assert "You are signed in again." in tablet.text
     assert '<html lang="en">' in tablet.text, "the language the participant chose is gone too"
