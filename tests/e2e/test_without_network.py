@@ -458,5 +458,6 @@ def test_the_phone_lists_an_answer_whose_gate_was_cleared_as_the_server_does(sit
     ready(page)
     phone.cut()
     page.goto(f"{base}/review")
-    page.wait_for_selector("main .review a")
+    expect(page.locator("[data-offline]")).to_have_count(1)
+    expect(page.locator("main h1")).to_have_text("Check and send")
     expect(page.locator(listed)).to_have_count(1)  # as the phone lists it, without the server
