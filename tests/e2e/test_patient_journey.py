@@ -18,6 +18,7 @@ from proapp.db.models import Answer, ResponseSet
 from proapp.instruments.scoring import score
 from proapp.services import audit
 from proapp.services.patient_codes import issue_code
+from tests.e2e.arrived import arrived
 from tests.e2e.conftest import DESK, PHONE, SMALL, no_sideways_scrolling, picture
 from tests.e2e.phone import Phone
 from tests.people import PIN
@@ -63,6 +64,7 @@ def test_all_74_items_in_swedish_interrupted_once_and_resumed_on_another_device(
         given[instrument, item] = pattern(instrument, item, highest(site, instrument, item))
         first.answer(given[instrument, item])
     left_at = first.question()
+    arrived(site, "UME-011", given)  # what had not been sent would wait on the phone that is closed now
     first.page.context.close()
 
     # Then another device goes on at the first question without an answer

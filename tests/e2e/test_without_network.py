@@ -8,8 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import select
 
 from proapp.clock import system_clock
-from proapp.db.models import Answer, AnswerConflict, AuthSession, ResponseSet
+from proapp.db.models import AnswerConflict, AuthSession, ResponseSet
 from proapp.services import sessions
 from proapp.web.guard import PATIENT_COOKIE
 from tests.conftest import ROOT
+from tests.e2e.arrived import arrived, set_of, stored
 from tests.e2e.conftest import FLAGS, PHONE, Site, chromium_path, free_port, installed, picture, serving
 from tests.e2e.line import Line, line
 from tests.e2e.phone import Phone
@@ -119,35 +119,6 @@ def ready(page: Page) -> None:
     page.wait_for_function(f"() => ({HELD})().then(([copies]) => copies > 0)")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.wait_for_function("caches.keys().then(names => names.some(name => name.startsWith('proapp ')))")
-
-
-def stored(site: Site, study_id: str) -> dict[tuple[str, int], int | None]:
-    """What counts in the database."""
-    with site.runtime.reading() as session:
-        rows = session.scalars(
-            select(Answer).where(Answer.response_set_id == set_of(site, study_id)).order_by(Answer.id)
-        ).all()
-    return {(row.instrument, row.item): row.code for row in rows if not row.overtaken}
-
-
-def arrived(site: Site, study_id: str, given: Mapping[tuple[str, int], int]) -> None:
-    """Wait until the database holds just this."""
-    deadline = time.monotonic() + 40
-    while stored(site, study_id) != given and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert stored(site, study_id) == given, study_id
-
-
-def set_of(site: Site, study_id: str) -> int:
-    from proapp.db.models import Assessment, Participant
-
-    with site.runtime.reading() as session:
-        return session.scalars(
-            select(ResponseSet.id)
-            .join(Assessment, Assessment.id == ResponseSet.assessment_id)
-            .join(Participant, Participant.id == Assessment.participant_id)
-            .where(Participant.study_id == study_id)
-        ).one()
 
 
 def status(page: Page) -> Any:
