@@ -60,8 +60,7 @@ class Prepared:
             values[name] = convert(values[name])
         if not connection.in_transaction():
             connection.begin()
-        driver: Any = connection.connection.dbapi_connection
-        cursor = driver.cursor()
+        cursor: Any = connection.connection.cursor()
         try:
             cursor.execute(ready.sql, values if ready.names is None else [values[name] for name in ready.names])
             return ready, cursor.fetchall() if fetch else []

@@ -169,11 +169,12 @@ def _touch(who: Patient | Staff) -> None:
 
 def find_patient() -> Patient | None:
     """Who holds the patient cookie, looked up once per request."""
-    found: Patient | None = g.get("patient", _NOT_ASKED)
+    held: Any = g._get_current_object()  # type: ignore[attr-defined]  # asked several times for every single answer
+    found: Patient | None = held.get("patient", _NOT_ASKED)
     if found is _NOT_ASKED:
-        g.patient = None  # if the database is away, the page that says so does not ask it again
+        held.patient = None  # if the database is away, the page that says so does not ask it again
         token = request.cookies.get(PATIENT_COOKIE, "")
-        found = g.patient = sessions.find_patient(connection(), token, now=now()) if token else None
+        found = held.patient = sessions.find_patient(connection(), token, now=now()) if token else None
     return found
 
 

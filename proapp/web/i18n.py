@@ -81,6 +81,8 @@ def gettext(msgid: str, **values: object) -> str:
 
 def language() -> str:
     """sv or en, for this request."""
+    if "_flask_babel" not in g:  # nothing was said yet and no language forced: an answer need not wake Flask-Babel
+        return _chosen(_offered(runtime().study.languages))
     return sentences().code()
 
 

@@ -24,7 +24,7 @@ ITEMS = 74
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--patients", type=int, default=4, help="at the same time")
     kinds = ["answering", "pages", "follow-up", "lighthouse", "simulation"]
     parser.add_argument("--only", choices=kinds, default=None)
