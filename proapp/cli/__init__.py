@@ -16,6 +16,7 @@ COMMANDS = {
     "db": "db:db",
     "demo": "demo:demo",
     "demo-code": "demo:demo_code",
+    "deterioration": "deterioration:deterioration",
     "export": "export:export",
     "keys": "keys:keys",
     "run": "run:run",

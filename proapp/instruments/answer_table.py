@@ -5,8 +5,6 @@ cut into cells by numpy on the bytes themselves. A block with anything else in i
 is the definition: the quick way accepts only what both read alike, and never reports an error itself.
 """
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,22 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proapp.instruments.answers import InvalidAnswer, parse_answer
+from proapp.instruments.data_file import DELIMITERS, DataFileError, header, read_text, records
 from proapp.instruments.model import Instrument
 
-DELIMITERS = ",;\t"
 BLOCK_BYTES = 500_000  # large enough for numpy, small enough for the processor's cache
 BLOCK_ROWS = 20_000
 WHOLE_NUMBER_WITH_ZEROS = re.compile(r"(\d+)\.0+")
-
-
-class ScoreFileError(Exception):
-    """A file of answers cannot be scored; the message is a plain sentence. `row` is the line in the file, from 1."""
-
-    def __init__(self, sentence: str, *, row: int | None = None, column: str | None = None, value: str | None = None):
-        super().__init__(sentence)
-        self.row = row
-        self.column = column
-        self.value = value
 
 
 class Block(NamedTuple):
@@ -55,7 +43,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class AnswerTable:
-    """A file of answers whose header has been understood; `blocks` reads the rows and may raise ScoreFileError."""
+    """A file of answers whose header has been understood; `blocks` reads the rows and may raise DataFileError."""
 
     instrument: Instrument
     layout: Layout
@@ -80,27 +68,12 @@ def read_table(instrument: Instrument, source: Path) -> AnswerTable:
     """The table in `source`: UTF-8, with or without byte order mark, delimited by comma, semicolon or tab.
 
     Answer columns are named `q1` or `<pack>_q1` by item number, in any order and case; every item must have just one.
-    Raises ScoreFileError when the file cannot be read or its header does not fit.
+    Raises DataFileError when the file cannot be read or its header does not fit.
     """
-    try:
-        content = source.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        blank = not content.decode().strip()
-    except OSError as error:
-        raise ScoreFileError(f"{source} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        row = content[: error.start].count(b"\n") + 1
-        raise ScoreFileError(f"{source} is not UTF-8 text (row {row}); save it as UTF-8", row=row) from error
-    if blank:
-        raise ScoreFileError(f"{source} is empty; its first row should name the columns")
-    headers = {delimiter: _header(content, delimiter) for delimiter in DELIMITERS}
+    content = read_text(source)
+    headers = {delimiter: header(content, delimiter) for delimiter in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: len(_item_columns(instrument, headers[mark])))
     return AnswerTable(instrument, _layout(instrument, headers[delimiter], delimiter), content)
-
-
-def _header(content: bytes, delimiter: str) -> tuple[str, ...]:
-    # Not strict: with quoted names every delimiter but the right one is an error. The right one is read strictly later.
-    _, names = next(_records(content, delimiter, first_line=1, strict=False))
-    return tuple(names)
 
 
 def _item_columns(instrument: Instrument, names: tuple[str, ...]) -> list[tuple[int, int]]:
@@ -113,16 +86,16 @@ def _item_columns(instrument: Instrument, names: tuple[str, ...]) -> list[tuple[
 def _layout(instrument: Instrument, names: tuple[str, ...], delimiter: str) -> Layout:
     for place, name in enumerate(names):
         if name in names[:place]:
-            raise ScoreFileError(f'there are two columns named "{name}"', row=1, column=name)
+            raise DataFileError(f'there are two columns named "{name}"', row=1, column=name)
     found: dict[int, int] = {}
     for number, place in _item_columns(instrument, names):
         if number in found:
             both = f'"{names[found[number]]}" and "{names[place]}"'
-            raise ScoreFileError(f"columns {both} both hold item {number}", row=1, column=names[place])
+            raise DataFileError(f"columns {both} both hold item {number}", row=1, column=names[place])
         found[number] = place
     missing = [f"q{number}" for number in instrument.numbers if number not in found]
     if missing:
-        raise ScoreFileError(f"there is no column {', '.join(missing)} for {instrument.code}", row=1, column=missing[0])
+        raise DataFileError(f"there is no column {', '.join(missing)} for {instrument.code}", row=1, column=missing[0])
     passed = tuple(place for place in range(len(names)) if place not in set(found.values()))
     return Layout(names, delimiter, tuple(found[number] for number in instrument.numbers), passed)
 
@@ -205,7 +178,7 @@ class CellReader:
     def codes(self, cells: list[str], row: int) -> list[float]:
         width = len(self.layout.names)
         if len(cells) != width:
-            raise ScoreFileError(f"row {row} has {len(cells)} cells, but the first row names {width} columns", row=row)
+            raise DataFileError(f"row {row} has {len(cells)} cells, but the first row names {width} columns", row=row)
         try:
             return [known[cells[place]] for known, place in zip(self._codes, self.layout.items, strict=True)]
         except InvalidAnswer as error:
@@ -214,7 +187,7 @@ class CellReader:
             value = str(error.value)
             shown = value if len(value) <= 40 else f"{value[:40]}…"
             sentence = f'row {row}, column {column}: "{shown}" is not an answer; allowed are {allowed}, or blank'
-            raise ScoreFileError(sentence, row=row, column=column, value=value) from error
+            raise DataFileError(sentence, row=row, column=column, value=value) from error
 
     def passed(self, cells: list[str]) -> bytes:
         return self.layout.delimiter.join(self.quoted(cells[place]) for place in self.layout.passed).encode()
@@ -248,24 +221,8 @@ class _Spellings(dict[str, float]):
         return code
 
 
-def _records(
-    content: bytes, delimiter: str, *, first_line: int, strict: bool = True
-) -> Iterator[tuple[int, list[str]]]:
-    """(line in the file, cells) of every record that is not a blank line."""
-    text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", newline="")
-    reader = csv.reader(text, delimiter=delimiter, strict=strict)
-    line = first_line
-    try:
-        for cells in reader:
-            if cells:
-                yield line, cells
-            line = first_line + reader.line_num
-    except csv.Error as error:
-        raise ScoreFileError(f"row {line} is not readable as CSV: {error}", row=line) from error
-
-
 def _blocks_by_csv(content: bytes, cells: CellReader, *, first_line: int, skip: int) -> Iterator[Block]:
-    records = islice(_records(content, cells.layout.delimiter, first_line=first_line), skip, None)
-    while rows := list(islice(records, BLOCK_ROWS)):
+    rows_left = islice(records(content, cells.layout.delimiter, first_line=first_line), skip, None)
+    while rows := list(islice(rows_left, BLOCK_ROWS)):
         matrix = np.array([cells.codes(row, line) for line, row in rows], dtype=np.float64)
         yield Block(matrix, [cells.passed(row) for _, row in rows])

@@ -1,22 +1,13 @@
-"""Scoring a file of answers without a database: CSV in, CSV with the scores out, whole or not at all.
+"""Scoring a file of answers without a database: CSV in, CSV with the scores out, whole or not at all."""
 
-The result is written beside its place and moved there when it is complete, so that a run that stops on a wrong answer
-leaves nothing behind, and never half a file under the right name.
-"""
-
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
-from proapp.instruments.answer_table import AnswerTable, Block, CellReader, ScoreFileError, read_table
+from proapp.instruments.answer_table import AnswerTable, Block, CellReader, read_table
+from proapp.instruments.data_file import DataFileError, refuse_same, replacing
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import score_columns
-
-__all__ = ["ScoreFileError", "score_columns_of", "score_file"]
 
 MISSING = -1.0  # stands for NaN while texts are looked up (NaN equals nothing); scores are never below 0
 
@@ -26,12 +17,12 @@ def score_file(instrument: Instrument, source: Path, target: Path) -> int:
 
     `target` has the columns of `source` that hold no answers, unchanged, then for each scale its score and the number
     of answered items (`PF2`, `PF2_N`), then the summary score. Scores are in full precision, missing ones blank.
-    Raises ScoreFileError, with row, column and value where there are any, and then writes nothing.
+    Raises DataFileError, with row, column and value where there are any, and then writes nothing.
     """
     table = read_table(instrument, source)
     _refuse_clashes(table, source, target)
     written = 0
-    with _replacing(target) as out:
+    with replacing(target) as out:
         out.write(_first_line(table))
         writer = _ScoreTexts(instrument, table.layout.delimiter.encode())
         for block in table.blocks():
@@ -47,34 +38,18 @@ def score_columns_of(instrument: Instrument) -> list[str]:
 
 
 def _refuse_clashes(table: AnswerTable, source: Path, target: Path) -> None:
-    if target.exists() and target.samefile(source):
-        raise ScoreFileError(f"{target} holds the answers; the scores need another file")
+    refuse_same(source, target)
     added = set(score_columns_of(table.instrument))
     for place in table.layout.passed:
         name = table.layout.names[place]
         if name in added:
-            raise ScoreFileError(f'there is a column named "{name}" already, as a score', row=1, column=name)
+            raise DataFileError(f'there is a column named "{name}" already, as a score', row=1, column=name)
 
 
 def _first_line(table: AnswerTable) -> bytes:
     quoted = CellReader(table.instrument, table.layout).quoted
     names = [quoted(table.layout.names[place]) for place in table.layout.passed]
     return table.layout.delimiter.join([*names, *score_columns_of(table.instrument)]).encode() + b"\n"
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `target` when the block ends well, and is removed when it does not."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as out:
-            yield out
-        part.replace(target)
-    except OSError as error:
-        raise ScoreFileError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):  # there is none when all went well, or when it could not even be opened
-            part.unlink()
 
 
 class _ScoreTexts:

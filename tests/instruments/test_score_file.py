@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from proapp.instruments import answer_table
 from proapp.instruments.answer_table import read_table
+from proapp.instruments.data_file import DataFileError
 from proapp.instruments.load import BUILT_IN, load_pack
-from proapp.instruments.score_file import ScoreFileError, score_columns_of, score_file
+from proapp.instruments.score_file import score_columns_of, score_file
 from proapp.instruments.scoring import score
 from tests.instruments.tiny import STRUCTURE, WORDING
 
@@ -38,7 +39,7 @@ def run(folder, text, instrument=C30):
 
 def refused(folder, text, instrument=C30):
     before = sorted(path.name for path in folder.iterdir() if path.name != "in.csv")
-    with pytest.raises(ScoreFileError) as caught:
+    with pytest.raises(DataFileError) as caught:
         run(folder, text, instrument)
     assert sorted(path.name for path in folder.iterdir() if path.name != "in.csv") == before
     return caught.value
@@ -255,13 +256,13 @@ def test_a_quote_in_the_wrong_place_is_refused_with_its_row(folder):
 
 
 def test_a_file_that_is_not_there_is_refused(folder):
-    with pytest.raises(ScoreFileError, match="cannot be read: No such file"):
+    with pytest.raises(DataFileError, match="cannot be read: No such file"):
         score_file(C30, folder / "none.csv", folder / "out.csv")
 
 
 def test_the_answers_are_never_overwritten_with_the_scores(folder):
     (folder / "in.csv").write_text(content(GOOD))
-    with pytest.raises(ScoreFileError, match="need another file"):
+    with pytest.raises(DataFileError, match="the result needs another"):
         score_file(C30, folder / "in.csv", folder / "in.csv")
     assert (folder / "in.csv").read_text() == content(GOOD)
 
@@ -269,10 +270,10 @@ def test_the_answers_are_never_overwritten_with_the_scores(folder):
 def test_a_place_that_cannot_be_written_is_refused(folder):
     (folder / "in.csv").write_text(content(GOOD))
     for target in (folder / "none" / "out.csv", folder / "in.csv" / "out.csv"):
-        with pytest.raises(ScoreFileError, match="cannot be written"):
+        with pytest.raises(DataFileError, match="cannot be written"):
             score_file(C30, folder / "in.csv", target)
     (folder / "taken").mkdir()
-    with pytest.raises(ScoreFileError, match="cannot be written"):
+    with pytest.raises(DataFileError, match="cannot be written"):
         score_file(C30, folder / "in.csv", folder / "taken")
     assert sorted(path.name for path in folder.iterdir()) == ["in.csv", "taken"]
 
@@ -293,7 +294,7 @@ def outcome(folder, text):
     (folder / "in.csv").write_bytes(text.encode())
     try:
         score_file(C30, folder / "in.csv", folder / "out.csv")
-    except ScoreFileError as error:
+    except DataFileError as error:
         return str(error), error.row, error.column, error.value
     return (folder / "out.csv").read_bytes()
 
