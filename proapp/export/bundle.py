@@ -18,7 +18,7 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
-from proapp.export import assessments, codebook, compliance, items, participants, scores
+from proapp.export import assessments, codebook, compliance, deterioration, items, participants, scores
 from proapp.export.cases import Person, people
 from proapp.export.columns import Table
 from proapp.export.csv_text import TableWriter
@@ -80,6 +80,7 @@ def tables(cut: Cut) -> tuple[Table, ...]:
         items.wide_table(cut),
         scores.long_table(cut),
         scores.wide_table(cut),
+        deterioration.table(cut),
         compliance.table(cut),
     )
 
@@ -142,6 +143,8 @@ def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut) -> N
             out["scores_long"].write(row)
         out["items_wide"].write(items.wide_row(case, cut))
         out["scores_wide"].write(scores.wide_row(case, cut))
+    for row in deterioration.rows(person, cut):
+        out["deterioration"].write(row)
 
 
 def _summary(content: Path, path: str, rows: int | None = None, columns: int | None = None) -> FileSummary:

@@ -11,7 +11,8 @@ from proapp.export.columns import Table
 from proapp.export.cut import Cut, notice
 from proapp.export.flags import ACCEPTED_TIMING
 from proapp.export.items import ITEM_STATUS
-from proapp.export.scores import BASELINE_RULE, THRESHOLDS
+from proapp.export.scores import BASELINE_RULE
+from proapp.instruments.deterioration import DAYS_PER_MONTH, DEATH_RULES, DEFINITIONS, THRESHOLDS
 from proapp.instruments.model import Instrument
 from proapp.version import __version__
 
@@ -49,6 +50,12 @@ def manifest(cut: Cut, tables: Iterable[Table], files: Iterable[FileSummary]) ->
         "derivation": {
             "baseline": BASELINE_RULE,
             "change_thresholds": list(THRESHOLDS),
+            "deterioration": {
+                "definitions": list(DEFINITIONS),
+                "thresholds": list(THRESHOLDS),
+                "death": list(DEATH_RULES),
+                "days_per_month": DAYS_PER_MONTH,
+            },
             "stop_before": study.death_before,
             "valid": "at least one scale of a core instrument can be scored",
             "accepted_timing": sorted(ACCEPTED_TIMING),

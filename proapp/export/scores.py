@@ -18,10 +18,10 @@ from proapp.export.keys import (
     scale_label,
     scale_names,
 )
+from proapp.instruments.deterioration import THRESHOLDS
 from proapp.instruments.model import Instrument
 from proapp.instruments.scoring import Outcome, Score, reaches
 
-THRESHOLDS = (5, 10)
 BASELINE_RULE = "last before randomization"
 _CHANGE_EMPTY = "the baseline itself, or either score is missing"
 

@@ -25,6 +25,7 @@ FILES = (
     "codebook.csv",
     "data/assessments.csv",
     "data/compliance.csv",
+    "data/deterioration.csv",
     "data/items_long.csv",
     "data/items_wide.csv",
     "data/participants.csv",
@@ -107,7 +108,7 @@ def test_the_codebook_describes_every_column_of_every_table_in_its_order(golden)
     for name, columns in described.items():
         path = "codebook.csv" if name == "codebook" else f"data/{name}.csv"
         assert made.files[path].split(b"\r\n")[0].decode().split(",") == columns
-    assert len(described) == 8
+    assert len(described) == 9
 
 
 def test_every_code_in_the_data_is_in_the_codebook(golden):
@@ -169,7 +170,7 @@ def test_an_empty_study_gives_headers_and_not_an_error(export):
     rows = {file["path"]: file.get("rows") for file in made.manifest["files"]}
     assert rows["data/compliance.csv"] == 7 * 3
     empty = [path for path in rows if path.startswith("data/") and path != "data/compliance.csv"]
-    assert [rows[path] for path in empty] == [0] * 6
+    assert [rows[path] for path in empty] == [0] * 7
     for path in empty:
         assert made.files[path].startswith(b"study_id,site_code,arm_code,")
         assert made.files[path].endswith(b"\r\n")
