@@ -37,7 +37,7 @@ run: setup ## the web face, with the settings of the environment (docs/settings.
 
 e2e: setup .venv/.installed-dev ## the browser tests alone
 	@.ci/browser
-	$(V) -m pytest tests/e2e $(TESTS)
+	PICTURES=test-artefacts/pictures $(V) -m pytest tests/e2e $(TESTS)
 
 looks: setup .venv/.installed-dev ## accept the pages as they look now (tests/looks/)
 	@.ci/browser

@@ -32,7 +32,9 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
         return make_app(runtime)
     settings = settings or read_settings(os.environ)
     configure(settings.log_level)
-    app = make_app(build_runtime(settings, serving=True))
+    runtime = build_runtime(settings, serving=True)
+    app = make_app(runtime)
+    runtime.close()  # what was opened to look at the database must not be carried over a fork
     _settle()
     return app
 

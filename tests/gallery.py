@@ -82,6 +82,7 @@ LOOKS = (
     Look("sign-in", "en", 1280),
     Look("worklist", "sv", 1280),
     Look("worklist", "en", 1280, dark=True),
+    Look("worklist", "en", 1280),
     Look("worklist", "sv", 390),
     Look("grid", "sv", 1280),
     Look("grid", "en", 1280, dark=True),

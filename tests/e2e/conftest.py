@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from proapp.clock import local_date, system_clock
 from proapp.config import Settings
@@ -38,7 +38,8 @@ PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 640}
 DESK = {"width": 1280, "height": 900}
 CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-PICTURES = Path(os.environ.get("PICTURES") or ROOT / "test-artefacts" / "pictures")
+SHOWN = {"sv": [(DESK, True), (SMALL, False)], "en": [(DESK, False), (SMALL, True)]}  # width, dark
+PICTURES = os.environ.get("PICTURES")  # a folder for pictures of what the tests see; none are taken without
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -121,7 +122,7 @@ def serving(environment: Mapping[str, str], port: int, root: Path = ROOT) -> Ite
     server = subprocess.Popen(
         [
             sys.executable, "-m", "gunicorn", "wsgi:app",
-            "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--graceful-timeout", "2",
+            "--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--log-level", "warning", "--graceful-timeout", "2",
         ],
         cwd=root, env=environment,
     )  # fmt: skip
@@ -222,8 +223,30 @@ def axe() -> Callable[..., None]:
         asked = {"type": "rule", "values": [rule]} if rule else {"type": "tag", "values": CRITERIA}
         if not page.evaluate("'axe' in window"):
             page.evaluate(tool.axe_script)
-        found = page.evaluate("asked => axe.run({runOnly: asked}).then(found => found.violations)", asked)
+        found = page.evaluate(
+            "asked => axe.run({runOnly: asked, resultTypes: ['violations']}).then(found => found.violations)", asked
+        )
         assert [(one["id"], [node["html"][:120] for node in one["nodes"]][:3]) for one in found] == [], f"{page.url}"
+
+    return check
+
+
+@pytest.fixture
+def everywhere(axe: Callable[..., None]) -> Callable[..., None]:
+    """everywhere(page, "sv") fails with any finding on a small screen and on a desk, in one light each: dark on the desk
+    and light on the small screen for Swedish, the other way round for English."""
+
+    def check(page: Page, language: str, name: str = "") -> None:
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        for viewport, dark in SHOWN[language]:
+            page.set_viewport_size(viewport)
+            # Without motion: a colour on its way from one to the other is neither.
+            page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
+            axe(page)
+            no_sideways_scrolling(page)
+            large_targets(page)
+            if name:
+                picture(page, f"patient-{name}-{language}-{viewport['width']}-{'dark' if dark else 'light'}")
 
     return check
 
@@ -248,8 +271,7 @@ def large_targets(page: Page) -> None:
     assert small == [], page.url
 
 
-def picture(page: Page, name: str, *, full_page: bool = True) -> Path:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    path = PICTURES / f"{name}.png"
-    page.screenshot(path=path, full_page=full_page)
-    return path
+def picture(page: Page, name: str, *, full_page: bool = True) -> None:
+    """For people to look at; what must not change by accident is in tests/looks."""
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=full_page)

@@ -1,5 +1,5 @@
 """The first sign-in to its end, one's own contact details and a rest from reminders: as a patient sees them, in both
-languages, light and dark, on small screens, and without scripts."""
+languages, light and dark, on small screens and on a desk, and without scripts."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import PHONE, SMALL, large_targets, no_sideways_scrolling, picture
+from tests.e2e.conftest import SMALL, no_sideways_scrolling
 from tests.e2e.phone import Phone
 from tests.e2e.test_patient_journey import a_code
 from tests.people import PIN
 
-LOOKS = [
-    pytest.param("sv", SMALL, False, id="sv-320-light"),
-    pytest.param("en", SMALL, True, id="en-320-dark"),
-    pytest.param("en", PHONE, False, id="en-390-light"),
-    pytest.param("sv", PHONE, True, id="sv-390-dark"),
-]
+LANGUAGES = {"sv": "sv-SE", "en": "en-GB"}
 
 
-@pytest.mark.parametrize(("language", "viewport", "dark"), LOOKS)
-def test_every_page_of_the_first_steps_is_accessible(site, open_browser, axe, language, viewport, dark):
-    number = LOOKS.index(next(one for one in LOOKS if one.values == (language, viewport, dark)))
-    study_id = f"KAR-3{number}1"
+def three_months_later(site, study_id: str, language: str = "sv") -> None:
     day = timedelta(days=1)
     site.people.participant(
         study_id,
@@ -34,16 +26,17 @@ def test_every_page_of_the_first_steps_is_accessible(site, open_browser, axe, la
         language=language,
         activated=False,
     )
-    phone = Phone(open_browser(viewport, locale="sv-SE" if language == "sv" else "en-GB", dark=dark))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_of_the_first_steps_is_accessible(site, open_browser, everywhere, language):
+    study_id = f"KAR-3{list(LANGUAGES).index(language)}1"
+    three_months_later(site, study_id, language)
+    phone = Phone(open_browser(SMALL, locale=LANGUAGES[language]))
     page = phone.page
-    name = f"{language}-{viewport['width']}-{'dark' if dark else 'light'}"
 
     def check(what: str) -> None:
-        expect(page.locator("html")).to_have_attribute("lang", language)
-        axe(page)
-        no_sideways_scrolling(page)
-        large_targets(page)
-        picture(page, f"patient-{what}-{name}")
+        everywhere(page, language, what)
 
     page.goto("/a")
     page.locator("input[name=code]").fill(a_code(site, study_id))
@@ -80,27 +73,15 @@ def test_every_page_of_the_first_steps_is_accessible(site, open_browser, axe, la
     check("pause-standing")
 
 
-@pytest.mark.parametrize(("language", "viewport", "dark"), LOOKS)
-def test_every_page_behind_not_now_is_accessible(site, open_browser, axe, language, viewport, dark):
-    number = LOOKS.index(next(one for one in LOOKS if one.values == (language, viewport, dark)))
-    study_id = f"KAR-5{number}1"
-    day = timedelta(days=1)
-    site.people.participant(
-        study_id,
-        consent_on=site.today - 100 * day,
-        randomized_on=site.today - 92 * day,
-        language=language,
-        activated=False,
-    )
-    phone = Phone(open_browser(viewport, locale="sv-SE" if language == "sv" else "en-GB", dark=dark))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_behind_not_now_is_accessible(site, open_browser, everywhere, language):
+    study_id = f"KAR-5{list(LANGUAGES).index(language)}1"
+    three_months_later(site, study_id, language)
+    phone = Phone(open_browser(SMALL, locale=LANGUAGES[language]))
     page = phone.page
-    name = f"{language}-{viewport['width']}-{'dark' if dark else 'light'}"
 
     def check(what: str) -> None:
-        axe(page)
-        no_sideways_scrolling(page)
-        large_targets(page)
-        picture(page, f"patient-{what}-{name}")
+        everywhere(page, language, what)
 
     phone.sign_in(a_code(site, study_id), PIN, first_time=True)
     page.locator("main .card a.soft").click()
@@ -122,10 +103,7 @@ def test_every_page_behind_not_now_is_accessible(site, open_browser, axe, langua
 
 
 def test_wishes_go_without_scripts(site, open_browser):
-    day = timedelta(days=1)
-    site.people.participant(
-        "KAR-551", consent_on=site.today - 100 * day, randomized_on=site.today - 92 * day, activated=False
-    )
+    three_months_later(site, "KAR-551")
     phone = Phone(open_browser(SMALL, javascript=False))
     phone.sign_in(a_code(site, "KAR-551"), PIN, first_time=True)
     for wish in ("tomorrow", "call"):
@@ -169,10 +147,7 @@ def test_the_first_steps_go_without_scripts_and_back_keeps_what_was_saved(site, 
 
 
 def test_with_letters_twice_as_large_on_a_small_screen_nothing_is_cut_off(site, open_browser):
-    day = timedelta(days=1)
-    site.people.participant(
-        "KAR-561", consent_on=site.today - 100 * day, randomized_on=site.today - 92 * day, activated=False
-    )
+    three_months_later(site, "KAR-561")
     phone = Phone(open_browser(SMALL))
     phone.sign_in(a_code(site, "KAR-561"), PIN, first_time=True)
     page = phone.page

@@ -19,7 +19,7 @@ from proapp.instruments.scoring import score
 from proapp.services import audit
 from proapp.services.patient_codes import issue_code
 from tests.e2e.arrived import arrived
-from tests.e2e.conftest import DESK, PHONE, SMALL, no_sideways_scrolling, picture
+from tests.e2e.conftest import DESK, PHONE, SMALL, no_sideways_scrolling
 from tests.e2e.phone import Phone
 from tests.people import PIN
 
@@ -222,14 +222,3 @@ def tab_to(page, selector: str) -> None:
             return
         page.keyboard.press("Tab")
     raise AssertionError(f"{selector} cannot be reached with the keyboard")
-
-
-def test_a_question_for_the_readme(site, open_browser):
-    site.people.participant("UME-016", consent_on=site.today, activated=False)
-    phone = Phone(open_browser(PHONE, device_scale_factor=2))
-    phone.sign_in(a_code(site, "UME-016"), PIN, first_time=True)
-    phone.begin()
-    for _ in range(5):
-        phone.answer(1)
-    taken = picture(phone.page, "patient-question-sv", full_page=False)
-    assert taken.stat().st_size > 20_000

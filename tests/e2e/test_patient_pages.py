@@ -9,12 +9,10 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import DESK, SMALL, large_targets, no_sideways_scrolling, picture
+from tests.e2e.conftest import SHOWN, SMALL, large_targets, no_sideways_scrolling, picture
 from tests.e2e.phone import Phone
 from tests.e2e.test_patient_journey import a_code
 from tests.people import PIN
-
-SHOWN = {"sv": [(DESK, True), (SMALL, False)], "en": [(DESK, False), (SMALL, True)]}
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
