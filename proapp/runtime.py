@@ -25,8 +25,8 @@ from proapp.instruments.problems import DefinitionError, Problem
 from proapp.services import versions
 from proapp.services.installation import require_kind, require_study
 from proapp.services.vault import Vault
+from proapp.study import load
 from proapp.study.follow_up_checks import telling
-from proapp.study.load import load_study
 from proapp.study.model import Study
 
 SHIPPED_STUDY = Path(__file__).with_name("study") / "breclim2.toml"
@@ -77,9 +77,8 @@ def _packs(settings: Settings) -> Mapping[str, Instrument]:
 
 
 def load_definitions(settings: Settings) -> tuple[Study, Mapping[str, Instrument]]:
-    """The study and its packs. Raises DefinitionError with every problem of the first faulty layer."""
-    instruments = _packs(settings)
-    return load_study(settings.study_file or SHIPPED_STUDY, instruments), instruments
+    """The study and its packs. Raises DefinitionError with every problem of both."""
+    return load.load_definitions(settings.study_file or SHIPPED_STUDY, settings.packs_dir)
 
 
 def _require_served(study: Study, settings: Settings) -> None:

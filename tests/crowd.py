@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
 
-from proapp.db.models import Assessment, ContactAttempt, MissedReason, Participant, ParticipantEvent, ResponseSet
+from proapp.db.models import (
+    Assessment,
+    Contact,
+    ContactAttempt,
+    MissedReason,
+    Participant,
+    ParticipantEvent,
+    ResponseSet,
+)
 from proapp.study.schedule import Anchors, plan
 
 CONSENT_ON, RANDOMIZED_ON = date(2026, 5, 1), date(2026, 5, 12)
@@ -32,6 +40,22 @@ def crowd(runtime: Any, numbers: Iterable[int]) -> None:
         for table, rows in tables:
             if rows:
                 session.execute(insert(table), rows)
+
+
+def reachable_crowd(runtime: Any, number: int, first: int = 1) -> None:
+    """A crowd with telephones, of whom nothing is due at the moment of the tests."""
+    crowd(runtime, range(first, first + number))
+    contacts = [
+        {
+            "participant_id": one,
+            "sealed": runtime.vault.seal({"mobile": "+46701740605", "email": None}, bound_to=f"contact:{one}"),
+            "channel": "sms",
+            "updated_at": runtime.clock() - timedelta(days=300),
+        }
+        for one in range(first, first + number)
+    ]
+    with runtime.writing.begin() as session:
+        session.execute(insert(Contact), contacts)
 
 
 def _id(number: int, place: int) -> int:

@@ -1,4 +1,4 @@
-"""The people of the tests. berit is anna's nurse; charlie, at another site, must see nothing of anna.
+"""The people of the tests. berit is anna's nurse; charlie and linus, at another site, must see nothing of anna.
 
 Rows are written directly, without the services under test; signing in is a row and a cookie. `faults` is for tests that
 look for faults of the trail among such rows.
@@ -34,6 +34,7 @@ STAFF: dict[str, tuple[str, tuple[str, ...]]] = {
     "berit": ("nurse", ("UME",)),
     "charlie": ("nurse", ("LUN",)),
     "ivar": ("investigator", ("UME",)),
+    "linus": ("investigator", ("LUN",)),
     "karin": ("coordinator", ()),
     "kerstin": ("coordinator", ()),
     "mona": ("monitor", ()),

@@ -22,8 +22,10 @@ from sqlalchemy import func, select
 from proapp import worker
 from proapp.cli import main
 from proapp.db.models import AuditEvent, Installation, ResponseSet
+from proapp.delivery import Rounds
 from proapp.services.health import WORKER
 from proapp.services.sweep import last_run
+from tests.crowd import reachable_crowd
 from tests.messages import OPENED_TODAY, rows
 from tests.people import People, faults
 
@@ -277,3 +279,22 @@ def test_a_clock_that_is_put_back_does_not_stop_the_worker():
         assert [job.next_run_time for job in scheduler.get_jobs()] == [back, back]
     finally:
         scheduler.shutdown()
+
+
+def test_a_tick_takes_as_many_statements_among_two_thousand_as_among_twenty(
+    runtime: Any, statements: list[str], clock: Any
+):
+    """The whole of it: the amendments, the sweep, the reminders, the letters and the messages to staff. First the
+    search through everything, then the one through what fell due since."""
+    worker.tick_once(runtime, "w")  # the first of a day notes that it was
+    counts = []
+    for first, last in ((1, 20), (21, 2000)):
+        reachable_crowd(runtime, last - first + 1, first=first)
+        rounds = Rounds()
+        for _ in range(2):
+            clock.forward(minutes=1)
+            statements.clear()
+            worker.tick_once(runtime, "w", rounds)
+            counts.append(len(statements))
+    assert counts[:2] == counts[2:]
+    assert max(counts) <= 12

@@ -25,15 +25,16 @@ def check(files: tuple[Path, ...]) -> None:
     """
     packs_dir = _path("PROAPP_PACKS_DIR")
     paths = files or tuple(filter(None, (BUILT_IN, packs_dir, BRECLIM2, _path("PROAPP_STUDY"))))
-    found = 0
+    told: set[str] = set()  # a faulty pack is found again with every study file, and said once
     for path in dict.fromkeys(paths):
-        problems = check_files([path], packs_dir=packs_dir)
-        found += len(problems)
-        for line in dict.fromkeys(map(str, problems)):
-            click.echo(line)
-        if not problems:
+        lines = dict.fromkeys(map(str, check_files([path], packs_dir=packs_dir)))
+        for line in lines:
+            if line not in told:
+                click.echo(line)
+        told.update(lines)
+        if not lines:
             click.echo("\n".join(f"{part}: OK" for part in _parts(path)))
-    if found:
+    if told:
         raise SystemExit(1)
 
 

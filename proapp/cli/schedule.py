@@ -15,10 +15,9 @@ import click
 from proapp.cli import schedule_layout as layouts
 from proapp.cli.schedule_layout import Participant, Row
 from proapp.cli.schedule_words import WORDS
-from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.problems import DefinitionError
 from proapp.study.forecast import Enrolled, Planned, evenly, forecast, reminders
-from proapp.study.load import BRECLIM2, load_study
+from proapp.study.load import BRECLIM2, load_definitions
 from proapp.study.model import Study
 from proapp.study.schedule import Anchors, PlannedAssessment, plan
 
@@ -103,8 +102,8 @@ def _study(study_file: Path | None) -> Study:
     named = os.environ.get("PROAPP_STUDY", "").strip()
     packs = os.environ.get("PROAPP_PACKS_DIR", "").strip()
     try:
-        instruments = load_packs(BUILT_IN, *([Path(packs)] if packs else []))
-        return load_study(study_file or (Path(named) if named else BRECLIM2), instruments)
+        path = study_file or (Path(named) if named else BRECLIM2)
+        return load_definitions(path, Path(packs) if packs else None)[0]
     except DefinitionError as error:
         raise click.ClickException("\n".join(str(problem) for problem in error.problems)) from error
 

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from proapp.cli.schedule import days_given
-from proapp.instruments.load import BUILT_IN, load_packs
 from proapp.instruments.problems import DefinitionError
 from proapp.study.diff import SENTENCES, Diff, Person, StudyChange, amendment, obstacles
 from proapp.study.effects import Effect
-from proapp.study.load import load_study
+from proapp.study.load import load_definitions
 from proapp.study.model import Study
 from proapp.study.pairing import Row
 from proapp.study.schedule import Anchors, PlannedAssessment, add_months, plan
@@ -106,8 +105,7 @@ def _studies(*files: Path) -> tuple[Study, Study]:
     found, problems = [], []
     for file in files:
         try:
-            instruments = load_packs(BUILT_IN, *([Path(packs)] if packs else []))
-            found.append(load_study(file, instruments))
+            found.append(load_definitions(file, Path(packs) if packs else None)[0])
         except DefinitionError as error:
             problems += error.problems
     for line in dict.fromkeys(map(str, problems)):

@@ -35,6 +35,7 @@ def make_engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"check_same_thread": False}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "checkin", _leave_nothing_open)
         return engine
     return create_engine(parsed, pool_size=5, max_overflow=5, pool_timeout=5, pool_pre_ping=True, hide_parameters=True)
 
@@ -54,6 +55,12 @@ def _begin_sqlite(connection: Connection) -> None:
         driver.execute(statement)
     except sqlite3.OperationalError as error:  # somebody else holds the lock for longer than anybody should wait
         raise OperationalError(statement, None, error) from error
+
+
+def _leave_nothing_open(connection: sqlite3.Connection | None, _record: Any) -> None:
+    """After a commit that failed (a full disk) SQLAlchemy puts the connection back as it is: with the writer's lock."""
+    if connection is not None and connection.in_transaction:
+        connection.rollback()
 
 
 def writing(engine: Engine) -> Engine:

@@ -24,7 +24,8 @@ Not in here: names, telephone numbers, addresses, free-text notes. Age and sex a
 The files are stored without compression, so that no version of a compression library can change the bytes."""
 _CUT = """\
 Only what had happened, and was recorded, by the end of {day} ({zone}) is in this export; what was entered later, even \
-about an earlier day, is not. Labels, and the language of a participant, are those in force when the export is made. \
+about an earlier day, is not. The site and the language of a participant are those of that day; labels are those in \
+force when the export is made. \
 The same data and the same cut-off give the same bytes, whenever the export is made, once that day is over."""
 
 

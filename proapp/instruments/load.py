@@ -7,6 +7,8 @@ lookup.
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +23,41 @@ BUILT_IN = Path(__file__).parent / "packs"
 STRUCTURE = "instrument.toml"
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """What folders of packs hold: the sound packs by code, the codes of faulty ones, and every problem of those."""
+
+    packs: Mapping[str, Instrument]
+    faulty: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
 def load_packs(*folders: Path) -> dict[str, Instrument]:
     """All packs of these folders by code; a pack in a later folder replaces one of the same code in an earlier one.
 
     Raises DefinitionError with the problems of all packs together.
     """
-    problems: list[Problem] = []
-    packs: dict[str, Instrument] = {}
-    for folder in folders:
-        found, faults = _load_folder(folder)
-        packs |= found
-        problems += faults
-    if problems:
-        raise DefinitionError(problems)
-    return packs
+    shelf = read_packs(*folders)
+    if shelf.problems:
+        raise DefinitionError(shelf.problems)
+    return dict(shelf.packs)
 
 
-def _load_folder(root: Path) -> tuple[dict[str, Instrument], list[Problem]]:
+def read_packs(*folders: Path) -> Shelf:
+    """As `load_packs`, for whoever has more to check: faulty packs are set aside, and nothing is raised."""
+    shelves = [_read_folder(folder) for folder in folders]
+    packs = {code: pack for shelf in shelves for code, pack in shelf.packs.items()}
+    faulty = frozenset[str]().union(*(shelf.faulty for shelf in shelves))
+    problems = tuple(problem for shelf in shelves for problem in shelf.problems)
+    return Shelf({code: pack for code, pack in packs.items() if code not in faulty}, faulty, problems)
+
+
+def _read_folder(root: Path) -> Shelf:
     if not root.is_dir():
-        return {}, [Problem(str(root), "", "is not a folder; it should hold one folder for each instrument pack")]
+        sentence = "is not a folder; it should hold one folder for each instrument pack"
+        return Shelf({}, frozenset(), (Problem(str(root), "", sentence),))
     found: dict[str, Instrument] = {}
+    faulty: set[str] = set()
     problems: list[Problem] = []
     for folder in sorted(root.iterdir()):
         if not folder.is_dir() or folder.name.startswith((".", "_")):
@@ -49,12 +66,20 @@ def _load_folder(root: Path) -> tuple[dict[str, Instrument], list[Problem]]:
             pack = load_pack(folder)
         except DefinitionError as error:
             problems += error.problems
+            faulty.add(_code_said(folder))
             continue
         if pack.code in found:
             sentence = f'"{pack.code}" is already the code of another pack in {root}'
             problems.append(Problem(str(folder / STRUCTURE), "code", sentence))
         found[pack.code] = pack
-    return found, problems
+    return Shelf(found, frozenset(faulty), tuple(problems))
+
+
+def _code_said(folder: Path) -> str:
+    """The code that a faulty pack gives itself; where not even that can be read, the name of its folder."""
+    raw = read_toml(folder / STRUCTURE)
+    code = None if isinstance(raw, Problem) else raw.get("code")
+    return code if isinstance(code, str) else folder.name
 
 
 def load_pack(folder: Path) -> Instrument:

@@ -62,6 +62,8 @@ def give_password(
         return Step()
     if stored and vault.needs_rehash(stored):
         user.password_hash = vault.slow_hash(normal_password(password))
+        entry = Entry("user.rehashed", "staff_user", user.id, {})
+        audit.record(session, entry, actor=Actor("staff", user.id, user.role), now=now)
     return Step(sessions.start(session, vault, kind="staff_pending", now=now, user_id=user.id, device=device))
 
 

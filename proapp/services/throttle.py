@@ -91,15 +91,16 @@ def check(session: Session, *, kind: Kind, subject: str, address: str, now: date
     _take_turns(session, f"{kind} {subject}", f"{kind} {address}")
     rule = RULES[kind]
     failures, last = _failures_in_a_row(session, kind, rule, subject, address, now)
+    from_here, address_free_at = _of_address(session, kind, rule, address, now)
     ends = [
         last + delay(rule, failures) if last else None,
-        _address_free_at(session, kind, rule, address, now),
+        address_free_at,
         _budget_free_at(session, kind, rule, address, now),
     ]
     waits = [end for end in ends if end is not None and end > now]
     if waits:
         return Verdict(False, max(waits), 0)
-    return Verdict(True, None, max(1, rule.free - failures))
+    return Verdict(True, None, max(1, min(rule.free - failures, rule.per_address - from_here)))
 
 
 def note(session: Session, *, kind: Kind, subject: str, address: str, succeeded: bool, now: datetime) -> None:
@@ -159,16 +160,16 @@ def _failures_in_a_row(
     return failures, last
 
 
-def _address_free_at(session: Session, kind: Kind, rule: Rule, address: str, now: datetime) -> datetime | None:
-    at = session.scalar(
+def _of_address(session: Session, kind: Kind, rule: Rule, address: str, now: datetime) -> tuple[int, datetime | None]:
+    """How many failures from there count against it now, and when it is heard again if they are too many."""
+    failed = session.scalars(
         select(SignInAttempt.at)
         .where(SignInAttempt.kind == kind, SignInAttempt.address == address, ~SignInAttempt.succeeded)
         .where(SignInAttempt.at > now - ADDRESS_WINDOW)
         .order_by(SignInAttempt.at.desc())
-        .offset(rule.per_address - 1)
-        .limit(1)
-    )
-    return at + ADDRESS_WINDOW if at else None
+        .limit(rule.per_address)
+    ).all()
+    return len(failed), failed[-1] + ADDRESS_WINDOW if len(failed) == rule.per_address else None
 
 
 def _budget_free_at(session: Session, kind: Kind, rule: Rule, address: str, now: datetime) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -44,8 +44,9 @@ class Draft:
         return tuple(code for code in listed if isinstance(code, str)) if isinstance(listed, list) else ()
 
 
-def meaning_faults(draft: Draft, instruments: Mapping[str, Instrument]) -> Faults:
-    """All contradictions in the file, in the order a reader would look for them."""
+def meaning_faults(draft: Draft, instruments: Mapping[str, Instrument], faulty: Set[str] = frozenset()) -> Faults:
+    """All contradictions in the file, in the order a reader would look for them. Packs of `faulty` codes are there, but
+    cannot be looked into."""
     yield from _header_faults(draft)
     yield from _language_faults(draft)
     yield from _site_faults(draft)
@@ -57,7 +58,7 @@ def meaning_faults(draft: Draft, instruments: Mapping[str, Instrument]) -> Fault
     sites = [site for _, site in draft.sites]
     yield from follow_up_faults(draft.follow_up, draft.said, sites, draft.timepoints, instruments)
     yield from _neighbour_faults(draft)
-    yield from _instrument_faults(draft, instruments)
+    yield from _instrument_faults(draft, instruments, faulty)
 
 
 def _header_faults(draft: Draft) -> Faults:
@@ -222,13 +223,15 @@ def _month_lengths(months: int) -> tuple[int, ...]:
     return tuple((add_months(day, months) - day).days for day in ANCHOR_DAYS)
 
 
-def _instrument_faults(draft: Draft, instruments: Mapping[str, Instrument]) -> Faults:
+def _instrument_faults(draft: Draft, instruments: Mapping[str, Instrument], faulty: Set[str]) -> Faults:
     """Each pack is reported where it is first named."""
     first: dict[str, str] = {}
     for place, timepoint in draft.timepoints:
         for code in timepoint.instruments:
             first.setdefault(code, f"{place}.instruments")
     for code, place in first.items():
+        if code in faulty:
+            continue
         pack = instruments.get(code)
         if pack is None:
             yield place, f'names "{code}", but there is no pack of that code'

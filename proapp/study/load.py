@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from proapp.instruments.definition_file import read_toml
-from proapp.instruments.load import BUILT_IN, load_pack, load_packs
+from proapp.instruments.load import BUILT_IN, load_pack, load_packs, read_packs
 from proapp.instruments.model import Instrument
 from proapp.instruments.problems import DefinitionError, Problem
 from proapp.study.checks import Draft, meaning_faults
@@ -47,15 +47,31 @@ SENTENCES = {
 Entry = TypeVar("Entry", bound=Frozen)
 
 
-def load_study(path: Path, instruments: Mapping[str, Instrument]) -> Study:
-    """The study that the file at `path` states, asking only for packs that are among `instruments`.
+def load_definitions(path: Path, packs_dir: Path | None) -> tuple[Study, Mapping[str, Instrument]]:
+    """The study at `path`, and the packs that come with proapp and those of `packs_dir`.
+
+    Raises DefinitionError with every problem of the packs and of the study.
+    """
+    shelf = read_packs(*filter(None, (BUILT_IN, packs_dir)))
+    try:
+        study = load_study(path, shelf.packs, faulty=shelf.faulty)
+    except DefinitionError as error:
+        raise DefinitionError([*shelf.problems, *error.problems]) from error
+    if shelf.problems:
+        raise DefinitionError(shelf.problems)
+    return study, shelf.packs
+
+
+def load_study(path: Path, instruments: Mapping[str, Instrument], *, faulty: Set[str] = frozenset()) -> Study:
+    """The study that the file at `path` states, asking only for packs that are among `instruments` (or are `faulty`,
+    which is reported elsewhere).
 
     Raises DefinitionError with all of its problems.
     """
     said = read_toml(path)
     if isinstance(said, Problem):
         raise DefinitionError([said])
-    return _checked(said, instruments, str(path))
+    return _checked(said, instruments, str(path), faulty)
 
 
 def parse_study(text: str, instruments: Mapping[str, Instrument], *, name: str) -> Study:
@@ -67,9 +83,11 @@ def parse_study(text: str, instruments: Mapping[str, Instrument], *, name: str) 
     return _checked(said, instruments, name)
 
 
-def _checked(said: Mapping[str, Any], instruments: Mapping[str, Instrument], name: str) -> Study:
+def _checked(
+    said: Mapping[str, Any], instruments: Mapping[str, Instrument], name: str, faulty: Set[str] = frozenset()
+) -> Study:
     faults = list(_shape_faults(said))
-    faults.extend(meaning_faults(_draft(said), instruments))
+    faults.extend(meaning_faults(_draft(said), instruments, faulty))
     if faults:
         raise DefinitionError(Problem(name, place, sentence) for place, sentence in faults)
     return Study.of(said)
@@ -78,7 +96,7 @@ def _checked(said: Mapping[str, Any], instruments: Mapping[str, Instrument], nam
 def check_files(paths: Sequence[Path], *, packs_dir: Path | None = None) -> list[Problem]:
     """Every problem of these study files, packs (a folder, or a file in it) and folders of packs.
 
-    Study files are checked against the shipped packs and those of `packs_dir`, which are reported only where named.
+    Study files are checked against the shipped packs and those of `packs_dir`, whose problems come before theirs.
     """
     return [problem for path in paths for problem in _file_problems(path, packs_dir)]
 
@@ -90,7 +108,7 @@ def _file_problems(path: Path, packs_dir: Path | None) -> tuple[Problem, ...]:
         elif path.name == STRUCTURE or path.name.startswith("wording."):
             load_pack(path.parent)
         else:
-            load_study(path, load_packs(*filter(None, (BUILT_IN, packs_dir))))
+            load_definitions(path, packs_dir)
     except DefinitionError as error:
         return error.problems
     return ()

@@ -26,6 +26,9 @@ class Web(Flask):
         """Nothing of ours is asynchronous, so no function is examined for it before each call."""
         return func
 
+    def log_exception(self, exc_info: Any) -> None:
+        """The error page logs what happened, by type and place; Flask's own line would name the path."""
+
 
 def make_app(runtime: Runtime) -> Flask:
     app = Web("proapp.web", root_path=str(Path(__file__).parent), static_folder=None)

@@ -9,20 +9,22 @@ from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from proapp.services.errors import NotFound
 from proapp.web.transactions import undo
 
 log = structlog.get_logger()
+AWAY = (OperationalError, PoolTimeout)
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(NotFound, lambda error: _page(404))
-    app.register_error_handler(OperationalError, _busy)
-    app.register_error_handler(PoolTimeout, _busy)
+    app.register_error_handler(InternalServerError, _at_commit)
+    for error in AWAY:
+        app.register_error_handler(error, _busy)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -47,7 +49,15 @@ def _http(error: HTTPException) -> Response:
     return response
 
 
-def _busy(error: Exception) -> Response:
+def _at_commit(error: InternalServerError) -> Response:
+    """What fails after the view has answered, above all the commit, comes here wrapped by Flask."""
+    inner = error.original_exception
+    if inner is None:
+        return _http(error)
+    return _busy(inner) if isinstance(inner, AWAY) else _unexpected(inner)
+
+
+def _busy(error: BaseException) -> Response:
     """The database is locked or away: nothing was saved, and trying again in a moment is right."""
     log.warning("database_unavailable", error=type(error).__name__, endpoint=request.endpoint)
     response = _page(503, kind="busy")
@@ -55,7 +65,7 @@ def _busy(error: Exception) -> Response:
     return response
 
 
-def _unexpected(error: Exception) -> Response:
+def _unexpected(error: BaseException) -> Response:
     reference = secrets.token_hex(4).upper()
     frames = _frames(error)
     # Type and place only: the message of an exception may quote what a person typed.

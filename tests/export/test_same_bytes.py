@@ -53,6 +53,7 @@ def _life_goes_on(trial: Trial, runtime: Any) -> None:
     trial.decline(trial.id_of("LUN-005"), "m03", later)
     trial.answer(trial.id_of("LUN-003"), "m03", later, full)
     trial.answer(trial.id_of("KAR-001"), "baseline", later, full, mode="paper", completed_on=date(2026, 2, 4))
+    trial.speaks(trial.id_of("UME-001"), "en", later)
     trial.member("UME-009", "ONC", consent_on=later, randomized_on=later + timedelta(days=1))
     with runtime.writing.begin() as session:
         wrong = event_corrections.randomization(session, study_id="LUN-005", sites=None)

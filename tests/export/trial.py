@@ -75,6 +75,14 @@ class Trial:
             session.flush()
             return row.id
 
+    def speaks(self, participant_id: int, language: str, day: date) -> None:
+        """Another language from that day on."""
+        with self.runtime.writing.begin() as session:
+            person = session.get_one(Participant, participant_id)
+            before, person.language = person.language, language
+        assert before != language
+        self.event(participant_id, "language_change", day, **{"from": before, "to": language})
+
     def answer(
         self,
         participant_id: int,

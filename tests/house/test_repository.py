@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from importlib.metadata import requires
 from pathlib import Path
@@ -75,3 +77,22 @@ def test_every_command_is_documented():
 def test_nothing_personal_or_machine_bound_is_tracked():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert [name for name in tracked if name.endswith((".sqlite3", ".mo", ".pem", ".key"))] == []
+
+
+@pytest.mark.parametrize(("ci", "status"), [("true", 1), (None, 0)])
+def test_without_a_browser_the_tests_say_so_at_the_end_and_fail_in_ci(tmp_path, ci, status):
+    for name, text in {".ci/browser": "#!/bin/sh\nexit 1\n", ".venv/bin/python": '#!/bin/sh\necho "$@"\n'}.items():
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    shutil.copy(ROOT / ".ci/test", tmp_path / ".ci/test")
+    (tmp_path / "tests/web").mkdir(parents=True)
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)} | ({"CI": ci} if ci else {})
+    done = subprocess.run(
+        [tmp_path / ".ci/test"], env=environment, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == status
+    run, *_, first, last = done.stdout.splitlines()
+    assert "tests/web/ -m not e2e" in run
+    assert first.startswith("NO BROWSER")
+    assert "were NOT run" in last

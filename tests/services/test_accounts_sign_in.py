@@ -289,6 +289,9 @@ def test_a_cheaper_hash_is_made_anew_at_sign_in(session, runtime, door, eva):
     user.password_hash = cheap.hash(runtime.vault._peppered(PASSWORD))
     assert door.password().token
     assert "m=19456" in user.password_hash
+    assert door.password().token
+    told = session.execute(select(AuditEvent.action, AuditEvent.actor_id).where(AuditEvent.entity == "staff_user"))
+    assert [action for action, actor in told if actor == user.id].count("user.rehashed") == 1  # once, by the person
 
 
 # --- the number

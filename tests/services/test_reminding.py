@@ -26,7 +26,7 @@ from proapp.services import messages, reminding
 from proapp.services.audit import COMMAND_LINE
 from proapp.services.audit_review import faults
 from proapp.services.reminding_search import candidates
-from tests.crowd import crowd
+from tests.crowd import reachable_crowd
 from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
 
@@ -52,21 +52,6 @@ def tick(runtime: Any, rounds: Rounds | None = None) -> list[tuple[str, str]]:
 def found(runtime: Any) -> list[int]:
     with runtime.reading() as session:
         return list(candidates(session, study=runtime.study, now=runtime.clock(), portion=1000))
-
-
-def reachable_crowd(runtime: Any, number: int, first: int = 1) -> None:
-    crowd(runtime, range(first, first + number))
-    contacts = [
-        {
-            "participant_id": one,
-            "sealed": runtime.vault.seal({"mobile": "+46701740605", "email": None}, bound_to=f"contact:{one}"),
-            "channel": "sms",
-            "updated_at": runtime.clock() - 300 * DAY,
-        }
-        for one in range(first, first + number)
-    ]
-    with runtime.writing.begin() as session:
-        session.execute(insert(Contact), contacts)
 
 
 # --- how much is asked ----------------------------------------------------------------------------------------------

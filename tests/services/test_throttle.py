@@ -33,6 +33,18 @@ def test_the_first_five_failures_cost_nothing_and_the_sixth_try_waits(session, c
     assert refused.retry_at == clock() + RULES[kind].first
 
 
+def test_the_tries_left_of_an_address_count_when_they_are_fewer(session, clock):
+    """A code mistyped differently each time never fails twice as the same code."""
+    rule = RULES["patient_code"]
+    seen = [
+        attempt(session, clock, kind="patient_code", subject=f"typed {number}") for number in range(rule.per_address)
+    ]
+    assert [verdict.remaining for verdict in seen] == [5] * 16 + [4, 3, 2, 1]
+    assert not attempt(session, clock, kind="patient_code", subject="typed once more").allowed
+    clock.forward(minutes=15)
+    assert attempt(session, clock, kind="patient_code", subject="typed then").remaining == 5
+
+
 def test_a_pin_waits_fifteen_minutes_after_five_failures(session, clock):
     for _ in range(5):
         attempt(session, clock, kind="patient_pin")

@@ -294,6 +294,29 @@ def test_the_files_of_the_environment_are_checked_too(run, write, monkeypatch, t
     assert f"{tmp_path}/packs/own/instrument.toml: cannot be read" in result.output
 
 
+def test_a_faulty_pack_hides_no_problem_of_the_study_and_is_said_once(run, write, monkeypatch, tmp_path):
+    pack = tmp_path / "packs" / "somewhere"
+    pack.mkdir(parents=True)
+    (pack / "instrument.toml").write_text('code = "own"\nversion = 1', encoding="utf-8")
+    (tmp_path / "packs" / "c30").mkdir()  # nothing in it, and it was to replace the one that comes with proapp
+    study = write(("months = 6", "months = 3"), ('["c30"]', '["c30", "own", "gone"]'))
+    monkeypatch.setenv("PROAPP_STUDY", str(study))
+    monkeypatch.setenv("PROAPP_PACKS_DIR", str(tmp_path / "packs"))
+    lines = CliRunner().invoke(check, []).output.splitlines()
+    assert (
+        f"{study}: timepoints[m06].months: is not after m03, the time point before it; put them in order of time"
+        in lines
+    )
+    assert any(line.startswith(f"{pack}/instrument.toml: version") for line in lines)
+    assert [line for line in lines if "there is no pack" in line] == [
+        f'{study}: timepoints[baseline].instruments: names "gone", but there is no pack of that code'
+    ]
+    assert len(lines) == len(set(lines))
+    started = CliRunner().invoke(schedule, ["2026-01-15"]).output
+    assert "timepoints[m06].months" in started
+    assert "version" in started
+
+
 def test_neither_command_waits_for_the_web_or_the_database():
     script = (
         "import sys, proapp.cli.schedule, proapp.cli.check;"

@@ -145,6 +145,25 @@ def test_an_unexpected_error_is_logged_by_type_and_place_and_never_by_its_words(
     assert "canary" not in "".join(lines())
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"), [("OperationalError", "database_unavailable"), ("IntegrityError", "unexpected_error")]
+)
+def test_a_commit_that_fails_is_logged_once_and_without_the_path(lines, people, engine, monkeypatch, fault, told):
+    def fail(_driver):
+        raise getattr(engine.dialect.loaded_dbapi, fault)("canary: disk is full")
+
+    people.participant("UME-001")
+    berit, address = people.staff("berit"), "/staff/participants/UME-001/events/contact_pause"
+    berit.get(address)
+    monkeypatch.setattr(engine.dialect, "do_commit", fail)
+    berit.post(address, {"from_on": "2026-11-23", "reason": "canary"})
+    events = [json.loads(line) for line in lines()]
+    assert [one["event"] for one in events] == ["request", told, "request"]
+    assert events[1]["endpoint"] == "staff.pause"
+    assert "UME-001" not in "".join(lines())
+    assert "canary" not in "".join(lines())
+
+
 def test_an_exception_given_to_any_logger_is_reduced_to_type_and_place(lines):
     for log in (structlog.get_logger("ours"), logging.getLogger("theirs")):
         try:

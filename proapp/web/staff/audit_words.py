@@ -86,6 +86,7 @@ ACTIONS: dict[str, Any] = {
     "user.password_changed": _("Password changed"),
     "user.password_chosen": _("Password chosen"),
     "user.reactivated": _("Account let in again"),
+    "user.rehashed": _("Password stored under today's protection"),
     "user.reset": _("Account reset"),
     "user.sessions_ended": _("Signed out everywhere"),
     "user.set_up": _("Account set up"),

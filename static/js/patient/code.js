@@ -25,3 +25,20 @@ document.querySelector("[data-code]")?.addEventListener("input", ({ target, inpu
     target.value = grouped(target.value);
   }
 });
+
+// Changing the language loads the page anew: the code in the field is taken across, and kept no longer than that.
+function takeCodeAcross() {
+  const field = document.querySelector("[data-code]");
+  const kept = sessionStorage.getItem("proapp-code");
+  sessionStorage.removeItem("proapp-code");
+  if (!field) return;
+  field.value ||= kept ?? "";
+  document.querySelector('form[action$="/language"]')?.addEventListener("submit", () => {
+    sessionStorage.setItem("proapp-code", field.value);
+  });
+}
+try {
+  takeCodeAcross();
+} catch {
+  // A browser that keeps nothing: the code is typed, or scanned once more.
+}

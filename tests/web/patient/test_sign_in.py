@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -110,10 +111,23 @@ def test_unknown_mistyped_and_replaced_codes_get_the_same_page(
     assert pages[0] == pages[1] == pages[2]
 
 
+def test_a_code_mistyped_differently_each_time_is_warned_of_the_wait_too(browser: Any) -> None:
+    told = []
+    for letter in "ABCDEFGHJKMNPQRSTUVWX":
+        enter(browser, f"ABCDEFGHJKM{letter}")
+        told.append(re.findall(r"You have \d tr\w+ left", browser.text)[:1])
+    assert told[:17] == [[]] * 17
+    assert told[17:] == [["You have 2 tries left"], ["You have 1 try left"], [], []]
+    assert "you have to wait" in browser.text
+
+
+def test_without_scripts_the_page_says_to_type_the_code(browser: Any) -> None:
+    browser.get("/a")
+    assert re.search(r"<noscript>\s*<p>Type the code that stands on the paper", browser.text)
+
+
 def _without(page: Any, typed: str) -> str:
     """The page without what was typed into it and without the tokens of its forms."""
-    import re
-
     text = page.get_data(as_text=True).replace(typed, "")
     return re.sub(r'name="csrf_token" value="[^"]+"', "", text)
 

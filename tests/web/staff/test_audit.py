@@ -56,7 +56,17 @@ def test_each_role_sees_its_part(people, trail, name, sees, never):
     assert [text for text in never if text in table] == []
 
 
-@pytest.mark.parametrize("name", ["berit", "stina"])
+def test_an_investigator_of_another_site_finds_nothing_by_the_study_id(people, trail):
+    linus = people.staff("linus")
+    for query in ("?id=UME-001", "?id=UME-001&what=answers", f"?who={people.staff_id('berit')}"):
+        assert linus.get(f"/staff/audit{query}").status_code == 200
+        assert " UTC</span>" not in linus.text
+        assert "Answer recorded</td>" not in linus.text
+        assert "said &lt;b&gt;so" not in linus.text
+    assert linus.get("/staff/audit").text.count(" UTC</span>") == 1  # what is LUN-001's
+
+
+@pytest.mark.parametrize("name", ["berit", "charlie", "stina"])
 def test_the_others_do_not_open_it(people, trail, name):
     assert people.staff(name).get("/staff/audit").status_code == 403
 

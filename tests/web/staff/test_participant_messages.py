@@ -65,6 +65,17 @@ def test_what_is_known_of_the_way_is_told_without_the_address(people: Any, runti
     assert "070" not in page
 
 
+def test_somebody_of_another_site_is_told_nothing_of_messages_and_the_way(people: Any, runtime: Any, anna: int) -> None:
+    contact(runtime, anna, undeliverable_at=runtime.clock(), undeliverable_reason="recipient_refused")
+    with runtime.writing.begin() as session:
+        session.add(PatientRequest(participant_id=anna, type="call_me", payload={}, recorded_at=runtime.clock()))
+    charlie = people.staff("charlie")
+    for page in (PAGE, f"{PAGE}/follow-up"):
+        assert charlie.get(page).status_code == 404
+        assert "UME-001" not in charlie.text
+        assert "Messages have not arrived" not in charlie.text
+
+
 def test_a_plan_laid_at_once_is_one_line(people: Any, runtime: Any, anna: int) -> None:
     actor = Actor("staff", people.staff_id("berit"), "nurse")
     codes = ("m03", "m06", "m12")

@@ -45,6 +45,14 @@ def test_two_clicks_from_the_worklist_explain_a_missed_assessment(people: Any, r
     ]
 
 
+def test_the_way_out_leads_to_the_participant(people: Any, anna: int) -> None:
+    berit = people.staff("berit")
+    for timepoint, words in (("m06", "Cancel"), ("baseline", "To the participant")):
+        about = people.assessment_id(anna, timepoint)
+        page = berit.get(where(people, anna, timepoint)).get_data(as_text=True)
+        assert f'href="/staff/participants/UME-001#a{about}">{words}</a>' in page
+
+
 def test_every_reason_given_by_hand_is_offered_and_no_other(people: Any, anna: int) -> None:
     page = people.staff("berit").get(where(people, anna)).get_data(as_text=True)
     for code, reason in MISSED_REASONS.items():
