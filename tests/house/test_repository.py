@@ -23,7 +23,7 @@ def test_the_readme_fits_in_150_lines():
 
 
 def test_the_pictures_of_the_readme_exist():
-    pictures = re.findall(r"(?:src=\"|\]\()([^)\"]+\.png)", (ROOT / "README.md").read_text())
+    pictures = re.findall(r"(?:src=\"|\]\()([^)\"]+\.(?:png|webp))", (ROOT / "README.md").read_text())
     assert len(pictures) >= 2
     assert [name for name in pictures if not (ROOT / name).is_file()] == []
 
