@@ -14,7 +14,10 @@ from proapp.web.guard import PATIENT_COOKIE
 
 @dataclass
 class Phone:
+    """`taps` counts what a finger did; typing is not counted."""
+
     page: Page
+    taps: int = 0
 
     def sign_in(self, code: str, pin: str, *, first_time: bool) -> None:
         self.page.goto("/a")
@@ -34,6 +37,7 @@ class Phone:
 
     def press(self) -> None:
         """The page's one primary button."""
+        self.taps += 1
         self.page.locator("main .button.wide").first.click()
 
     def begin(self, who: str = "self") -> None:
@@ -55,6 +59,7 @@ class Phone:
         return re.search(r"/assessment/\d+/\w+/\d+", self.page.url) is not None
 
     def choose(self, code: int) -> None:
+        self.taps += 1
         self.page.locator(f"input[name=answer][value='{code}']").check()
 
     def answer(self, code: int) -> None:

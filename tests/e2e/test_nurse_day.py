@@ -134,6 +134,19 @@ def test_the_grid_fits_a_desk_and_its_head_stays(trial, open_browser):
     assert abs(head["y"] - frame["y"]) < 4, "the head has gone out of sight"
 
 
+def test_worklist_and_grid_are_whole_on_paper(trial, open_browser):
+    page = sign_in(open_browser(DESK, locale="en-GB"), trial, "karin")
+    page.emulate_media(media="print")
+    for path in ("work", "participants"):
+        page.goto(f"/staff/{path}")
+        for gone in (".frame", ".filters"):
+            assert page.locator(gone).count() > 0, f"{path}: {gone}"
+            assert [one for one in page.locator(gone).all() if one.is_visible()] == [], f"{path}: {gone}"
+    box = page.locator(".grid-box")
+    assert box.evaluate("e => [getComputedStyle(e).overflowX, getComputedStyle(e).overflowY]") == ["visible"] * 2
+    expect(page.locator("td.mark [title]").first).to_be_visible()
+
+
 def cell_of(page, study_id: str, number: int) -> str:
     """What the grid says of a participant's time point, in words for those who do not see colours."""
     page.goto("/staff/participants")
