@@ -70,27 +70,6 @@ def test_another_sites_nurse_sees_nothing_of_it(trial, open_browser):
     assert foreign.status == absent.status == 404
 
 
-PAGES = {
-    "karin": (
-        "work", "participants", "participants/new", "participants/UME-024", "participants/UME-024/contact",
-        "participants/UME-024/events", "participants/UME-024/log-contact", "participants/UME-022/randomise",
-        "participants/UME-022/sheet", "participants/UME-024/correct-randomisation", "proposals", "compliance", "export",
-        "audit", "study", "study/amendment", "account",
-    ),
-    "ada": ("users", "audit", "study"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "locale"), [("karin", "sv-SE"), ("karin", "en-GB"), ("ada", "sv-SE")])
-def test_no_staff_page_has_an_accessibility_finding(trial, open_browser, axe, name, locale):
-    page = sign_in(open_browser(DESK, locale=locale, dark=locale == "en-GB"), trial, name)
-    for path in PAGES[name]:
-        answer = page.goto(f"/staff/{path}")
-        assert answer.status == 200, path
-        axe(page)
-        assert page.locator("h1").count() == 1, path
-
-
 def test_the_worklist_fits_a_phone_and_a_picture(trial, open_browser):
     small = sign_in(open_browser(PHONE, locale="sv-SE"), trial, "karin")
     for path in ("work", "participants", "participants/UME-024", "system", "export"):

@@ -9,14 +9,14 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import SHOWN, SMALL, large_targets, no_sideways_scrolling, picture
+from tests.e2e.conftest import SMALL, no_sideways_scrolling
 from tests.e2e.phone import Phone
 from tests.e2e.test_patient_journey import a_code
 from tests.people import PIN
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
-def test_every_page_is_accessible(site, open_browser, axe, language):
+def test_every_page_is_accessible(site, open_browser, axe, everywhere, language):
     study_id = f"KAR-2{len(language)}{'se'.index(language[0])}"
     day = timedelta(days=1)
     participant = site.people.participant(
@@ -37,17 +37,8 @@ def test_every_page_is_accessible(site, open_browser, axe, language):
         page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce", contrast=contrast)
 
     def check(what: str) -> None:
-        """All rules at both widths, and colours, the one thing that they change, in every other look."""
-        expect(page.locator("html")).to_have_attribute("lang", language)
-        for viewport, dark in SHOWN[language]:
-            page.set_viewport_size(viewport)
-            look(dark)
-            axe(page)
-            no_sideways_scrolling(page)
-            large_targets(page)
-            picture(page, f"patient-{what}-{language}-{viewport['width']}-{'dark' if dark else 'light'}")
-            look(not dark)
-            axe(page, "color-contrast")
+        """All rules at both widths, and colours with more contrast."""
+        everywhere(page, language, what)
         for dark in (True, False):
             look(dark, "more")
             axe(page, "color-contrast")
