@@ -32,6 +32,7 @@ from proapp.screens.browser import FLAGS, chromium_path
 from proapp.services import installation
 from proapp.services.vault import Vault
 from tests.conftest import ROOT, SECRET, definitions
+from tests.e2e import serve
 from tests.people import People
 
 PHONE = {"width": 390, "height": 844}
@@ -59,6 +60,12 @@ class Site:
     environment: dict[str, str]
     runtime: Runtime
     people: People
+    master: int = 0  # the process number of gunicorn
+
+    @property
+    def workers(self) -> list[int]:
+        """The process numbers of gunicorn's workers."""
+        return serve.workers_of(self.master)
 
     @property
     def today(self) -> date:
@@ -105,8 +112,13 @@ def installed(folder: Path, template: Path, more: Mapping[str, str] | None = Non
     with runtime.writing.begin() as session:
         installation.mark(session, demo=True)
     people = People(runtime, None, lambda *_: None)
-    with serving(environment, port):
-        yield Site(settings.base_url, environment, runtime, people)
+    server = serve.start(environment, port)
+    try:
+        wait_until_ready(f"{settings.base_url}/healthz", server.is_alive)
+        yield Site(settings.base_url, environment, runtime, people, server.pid or 0)
+    finally:
+        server.terminate()
+        server.join(20)
     runtime.close()
 
 
@@ -118,7 +130,7 @@ def runtime_of(settings: Settings) -> Runtime:
 
 @contextmanager
 def serving(environment: Mapping[str, str], port: int, root: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
-    """gunicorn on `port`, of the program in the folder `root`."""
+    """gunicorn on `port`, of the program in the folder `root`, as a process that has to load it."""
     server = subprocess.Popen(
         [
             sys.executable, "-m", "gunicorn", "wsgi:app",
@@ -127,7 +139,7 @@ def serving(environment: Mapping[str, str], port: int, root: Path = ROOT) -> Ite
         cwd=root, env=environment,
     )  # fmt: skip
     try:
-        wait_until_ready(f"http://127.0.0.1:{port}/healthz", server)
+        wait_until_ready(f"http://127.0.0.1:{port}/healthz", lambda: server.poll() is None)
         yield server
     finally:
         server.terminate()
@@ -140,16 +152,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, alive: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended before it was ready"
+        assert alive(), "the server ended before it was ready"
         try:
             with urlopen(url, timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
+            time.sleep(0.05)
     raise AssertionError(f"{url} did not answer in 30 seconds")
 
 
