@@ -43,10 +43,10 @@ def worker_name() -> str:
 
 def composers(runtime: Runtime) -> Mapping[str, Composer]:
     """Who makes the text of messages to staff, by kind."""
-    study, base_url = runtime.study, runtime.settings.base_url
+    base_url = runtime.settings.base_url
     return {
-        "digest": partial(digest.render_digest, study=study, base_url=base_url),
-        "escalation": partial(digest.render_escalation, study=study, base_url=base_url),
+        "digest": partial(digest.render_digest, base_url=base_url),
+        "escalation": partial(digest.render_escalation, base_url=base_url),
     }
 
 

@@ -56,7 +56,9 @@ class Verdict(NamedTuple):
 class Composer(Protocol):
     """Makes the text of a message to staff when it is sent; None if there is nothing to say any more."""
 
-    def __call__(self, session: Session, *, user_id: int, due_at: datetime, now: datetime) -> Text | None: ...
+    def __call__(
+        self, session: Session, *, study: Study, user_id: int, due_at: datetime, now: datetime
+    ) -> Text | None: ...
 
 
 def prepare(
@@ -74,7 +76,7 @@ def prepare(
     The caller holds the row and its participant. Raises what a row or a key raises that nothing can be made of.
     """
     if row.participant_id is None:
-        return _to_staff(session, row, composers, now)
+        return _to_staff(session, row, study, composers, now)
     if row.assessment_id is None:
         return _test(session, row, study, vault, base_url, now)
     found = cases(session, study=study, vault=vault, assessment_ids=[row.assessment_id])
@@ -190,14 +192,16 @@ def _link(session: Session, row: Any, study: Study, vault: Vault, base_url: str)
     return f"{base_url}/l#{token}", token_hash(token)
 
 
-def _to_staff(session: Session, row: Any, composers: Mapping[str, Composer], now: datetime) -> Prepared | Verdict:
+def _to_staff(
+    session: Session, row: Any, study: Study, composers: Mapping[str, Composer], now: datetime
+) -> Prepared | Verdict:
     user = session.get(StaffUser, row.user_id)
     composer = composers.get(row.kind)
     if user is None or user.suspended_at is not None or composer is None:
         return Verdict("no_account" if composer else "no_text", None, row.channel)
     if row.not_after is not None and now >= row.not_after:
         return Verdict("too_late", None, row.channel)
-    text = composer(session, user_id=user.id, due_at=row.due_at, now=now)
+    text = composer(session, study=study, user_id=user.id, due_at=row.due_at, now=now)
     if text is None:
         return Verdict("nothing_to_say", None, row.channel)
     return Prepared("email", user.email, text.body, text.subject, None, row.not_after)

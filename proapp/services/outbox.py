@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from proapp.db.models import Message, Participant
 from proapp.gateways.protocol import Outgoing
-from proapp.services import audit, receipts
+from proapp.services import audit, receipts, versions
 from proapp.services.audit import WORKER, Actor, Entry
 from proapp.services.composing import LONGEST_WAIT, Composer, Prepared, Verdict, prepare
 from proapp.services.messages import ELECTRONIC
@@ -76,14 +76,15 @@ def claim(
     """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
     Nothing goes on a channel that is `resting`.
 
-    Each is decided about anew behind the lock of its participant: what may no longer go is cancelled here, what has to
-    wait is put back, and so is what cannot be decided about. Rows that others hold are passed over, so any number of
-    workers may claim at once.
+    Each is decided about anew behind the lock of its participant, by the study as it is in force at this moment: what
+    may no longer go is cancelled here, what has to wait is put back, and so is what cannot be decided about. Rows that
+    others hold are passed over, so any number of workers may claim at once.
     """
     for _ in range(AT_ONCE):
         row = _next(session, now, resting)
         if row is None:
             return None
+        study = versions.current(session, study)  # a version may have begun since the worker's turn did
         about: dict[str, Any] = {"study": study, "vault": vault, "base_url": base_url, "composers": composers or {}}
         try:
             verdict = prepare(session, row, **about, now=now)
