@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -24,7 +24,7 @@ from proapp.runtime import Runtime
 from proapp.services import digest, messages, outbox, reminding, silent_gateways
 from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
-from proapp.services.outbox import Claimed
+from proapp.services.outbox import Claimed, PutAside
 from proapp.services.reminding import Due, Look
 from proapp.study.model import Study
 from proapp.study.versions import Versions, begun
@@ -32,6 +32,7 @@ from proapp.study.versions import Versions, begun
 log = structlog.get_logger()
 TIMEOUT = 10.0  # seconds a gateway may take for each step
 AT_ONCE = 200  # messages of one turn
+FRESH = timedelta(seconds=10)  # so long what was decided about a message may be acted upon
 TRIES = 5  # to record what came of a message, where the database is busy
 Outcome = Accepted | PassingFailure | PermanentFailure | UnknownOutcome
 
@@ -165,8 +166,10 @@ def deliver_once(
             )
         if claimed is None:
             break
+        if isinstance(claimed, PutAside):
+            continue
         gateway = gateways[claimed.outgoing.channel]
-        outcome = _sent(gateway, claimed)
+        outcome = _sent(gateway, claimed, now())
         _record(runtime, claimed, gateway.name, outcome, worker, now)
         if isinstance(outcome, UnknownOutcome):
             resting = _resting(runtime, now)
@@ -183,7 +186,11 @@ def _resting(runtime: Runtime, now: Callable[[], datetime]) -> frozenset[str]:
     return found
 
 
-def _sent(gateway: Gateway, claimed: Claimed) -> Outcome:
+def _sent(gateway: Gateway, claimed: Claimed, now: datetime) -> Outcome:
+    """What came of handing it over. A worker that was stopped after its claim, with its machine perhaps, may wake at
+    three in the morning, or after a death: what was decided then is not acted upon, but decided anew."""
+    if now > claimed.at + FRESH:
+        return PassingFailure("stalled")
     try:
         return gateway.send(claimed.outgoing, timeout=TIMEOUT)
     except (PassingFailure, PermanentFailure, UnknownOutcome) as outcome:

@@ -37,7 +37,7 @@ from proapp.study.model import Study
 LEASE = timedelta(minutes=2)  # several times what a gateway may take
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 LONGEST_TRY = timedelta(days=2)  # of a message that is not useless from some moment on
-AT_ONCE = 50  # rows looked at in one claim that turn out not to go
+AT_ONCE = 50  # rows looked at in one claim that turn out not to go: so many participants are held until it commits
 
 log = structlog.get_logger()
 _message: Any = Message.__table__
@@ -45,13 +45,22 @@ _message: Any = Message.__table__
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that this worker, and no other, may hand over now. Its repr names neither address nor text."""
+    """A message that this worker, and no other, may hand over now: `at` is when it was decided that it may go. Its repr
+    names neither address nor text."""
 
     id: int
     kind: str
     outgoing: Outgoing
     units: int | None
     attempt: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """None of the rows that were looked at may go, and there may be more behind them: claim again."""
+
+    rows: int
 
 
 def waiting(session: Session, *, now: datetime) -> bool:
@@ -72,9 +81,9 @@ def claim(
     composers: Mapping[str, Composer] | None = None,
     actor: Actor = WORKER,
     resting: frozenset[str] = frozenset(),
-) -> Claimed | None:
-    """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
-    Nothing goes on a channel that is `resting`.
+) -> Claimed | PutAside | None:
+    """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends, and
+    before it claims again where so many were put aside. Nothing goes on a channel that is `resting`.
 
     Each is decided about anew behind the lock of its participant, by the study as it is in force at this moment: what
     may no longer go is cancelled here, what has to wait is put back, and so is what cannot be decided about. Rows that
@@ -98,7 +107,7 @@ def claim(
         if isinstance(verdict, Prepared):
             return _take(session, row, verdict, worker, vault, now)
         _put_aside(session, row, verdict, actor, now)
-    return None
+    return PutAside(AT_ONCE)
 
 
 def _due(now: datetime, resting: frozenset[str] = frozenset()) -> Any:
@@ -146,7 +155,7 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
     what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
     reference = vault.keyed_hash("message", what)[:32]
     outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
-    return Claimed(row.id, row.kind, outgoing, ready.units, attempt)
+    return Claimed(row.id, row.kind, outgoing, ready.units, attempt, now)
 
 
 def _undecidable(row: Any, now: datetime) -> Verdict:

@@ -323,6 +323,22 @@ def test_one_that_cannot_be_decided_about_does_not_hold_up_the_others(runtime, a
     assert (rows(runtime)[0].state, rows(runtime)[0].state_reason) == ("cancelled", "too_late")
 
 
+def test_more_useless_rows_than_are_looked_at_in_one_go_do_not_hide_the_good_one(
+    runtime, anna, gateway, clock, monkeypatch
+):
+    monkeypatch.setattr(outbox, "AT_ONCE", 5)
+    tick(runtime)
+    before = clock() - timedelta(minutes=1)
+    with runtime.writing.begin() as session:
+        for number in range(12):
+            outbox.queue(
+                session, key=f"test:{number}", kind="test", channel="sms", participant_id=anna, due_at=before,
+                now=before, not_after=before, actor=STAFF,
+            )  # fmt: skip
+    assert deliver(runtime, gateway) == 1
+    assert Counter(row.state for row in rows(runtime)) == {"cancelled": 12, "sent": 1}
+
+
 def test_one_that_cannot_be_decided_about_does_not_keep_others_from_being_queued(runtime, anna):
     beda = People(runtime, None, lambda *_: None).participant("UME-002", randomized_on=OPENED_TODAY)
     poison(runtime, anna)
@@ -470,6 +486,32 @@ def test_a_lease_that_ran_out_leaves_a_message_possibly_sent(runtime, anna, gate
     assert states(runtime) == [("opens+0", "possibly_sent", "lease_over")]
     assert gateway.given == []
     assert told(runtime) == {"message.queued": 1, "message.possibly_sent": 1}
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_worker_that_was_stopped_before_it_sent_does_not_send_when_it_wakes(
+    runtime, anna, gateway, clock, monkeypatch, settled
+):
+    """Its machine slept for sixteen hours: it is two in the morning, and somebody may have died."""
+    sent = delivery._sent
+
+    def asleep(*about: Any) -> Any:
+        now = clock.forward(hours=16)
+        if settled:
+            with runtime.writing.begin() as session:
+                assert outbox.settle_expired(session, now=now) == 1
+        return sent(*about[:2], now)
+
+    tick(runtime)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "_sent", asleep)
+        assert deliver(runtime, gateway) == 1
+    assert gateway.given == []
+    assert states(runtime) == [("opens+0", "queued", "stalled")]
+    end("death")(runtime, anna)
+    clock.set(only(runtime).next_try_at)
+    assert deliver(runtime, gateway) == 0
+    assert gateway.given == []
 
 
 def test_a_worker_that_comes_back_late_still_says_what_became_of_it(runtime, anna, gateway, clock):

@@ -32,6 +32,7 @@ REASONS: Mapping[str, Any] = {
     "gateway_fault": lazy_gettext("a fault at the gateway"),
     "too_many": lazy_gettext("the gateway takes no more at the moment"),
     "gateway_broken": lazy_gettext("a fault of ours at the gateway"),
+    "stalled": lazy_gettext("it was held up here before it left; it is decided about again"),
     "undecidable": lazy_gettext("a fault of ours; it is tried again in an hour"),
     "lease_over": lazy_gettext("the worker that was sending it did not come back"),
     "not_delivered": lazy_gettext("it did not arrive"),
