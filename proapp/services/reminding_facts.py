@@ -65,7 +65,7 @@ class _Known:
     events: Mapping[int, list[Event]]
     sets: Mapping[int, list[Any]]
     decisions: Mapping[int, list[Any]]
-    wrong: Mapping[int, list[Any]]
+    attempts: Mapping[int, list[Any]]
     messages: Mapping[int, list[Any]]
     wishes: Mapping[int, list[Any]]
     at: datetime | None
@@ -95,7 +95,7 @@ def cases(
         events=_events(session, people, known_at),
         sets=_grouped(session.execute(_sets().where(ResponseSet.assessment_id.in_(ids)))),
         decisions=_grouped(session.execute(_decisions().where(AssessmentEvent.assessment_id.in_(ids)))),
-        wrong=_grouped(session.execute(_wrong_numbers().where(ContactAttempt.participant_id.in_(people)))),
+        attempts=_grouped(session.execute(_attempts().where(ContactAttempt.participant_id.in_(people)))),
         messages=_grouped(session.execute(_messages().where(Message.participant_id.in_(people)))),
         wishes=_grouped(session.execute(_wishes().where(PatientRequest.assessment_id.in_(ids)))),
         at=known_at,
@@ -124,14 +124,14 @@ def subjects(
 def person(session: Session, participant_id: int, *, vault: Vault) -> tuple[ParticipantFacts, Reach]:
     """What is known of one participant, whatever the assessment; three statements."""
     events = _events(session, [participant_id], None)
-    wrong = _grouped(session.execute(_wrong_numbers().where(ContactAttempt.participant_id == participant_id)))
+    attempts = _grouped(session.execute(_attempts().where(ContactAttempt.participant_id == participant_id)))
     contact = session.execute(
         select(Participant.id.label("participant_id"), *_CONTACT)
         .outerjoin(Contact, Contact.participant_id == Participant.id)
         .where(Participant.id == participant_id)
     ).one()
     own = events.get(participant_id, [])
-    known = _Known(events, {}, {}, wrong, {}, {}, None)
+    known = _Known(events, {}, {}, attempts, {}, {}, None)
     return history.participant_facts(own), _reach(contact, known, own, vault)
 
 
@@ -211,9 +211,19 @@ def _decisions() -> Any:
     )
 
 
-def _wrong_numbers() -> Any:
-    columns = (ContactAttempt.participant_id.label("of"), ContactAttempt.at)
-    return select(*columns).where(ContactAttempt.outcome == "wrong_number").order_by(ContactAttempt.id)
+def _attempts() -> Any:
+    """Contacts by hand with whoever was asked; a postponed row of the worklist is none, nor is a letter."""
+    return (
+        select(
+            ContactAttempt.participant_id.label("of"),
+            ContactAttempt.assessment_id,
+            ContactAttempt.outcome,
+            ContactAttempt.next_on,
+            ContactAttempt.at,
+        )
+        .where(ContactAttempt.method != "none", ContactAttempt.outcome != "letter_sent")
+        .order_by(ContactAttempt.id)
+    )
 
 
 def _messages() -> Any:
@@ -251,6 +261,7 @@ def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
     messages = [one for one in known.messages.get(row.participant_id, ()) if known.sees(one.queued_at)]
     electronic = [one for one in messages if one.channel in ELECTRONIC and _went(one, known)]
     sites = {site.code: site for site in study.sites}
+    told = _told_by_phone(row, known)
     subject = Subject(
         facts=_facts(row, known, study, events),
         person=history.participant_facts(events),
@@ -259,6 +270,8 @@ def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
         sent_to_participant=tuple(map(_moment, electronic)),
         remind_later_at=_wish_at(row, known),
         site_closed_on=sites[row.site_code].closed_on if row.site_code in sites else None,
+        told_by_phone=told is not None,
+        ask_again_on=told.next_on if told is not None else None,
     )
     return Case(
         row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject,
@@ -311,13 +324,28 @@ def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAsse
 
 
 def _reach(row: Any, known: _Known, events: Sequence[Event], vault: Vault) -> Reach:
-    told = [one.at for one in known.wrong.get(row.participant_id, ())]
+    told = [one.at for one in known.attempts.get(row.participant_id, ()) if one.outcome == "wrong_number"]
     then = known.contacts.get(row.participant_id)
     return way.reach(row, events=events, told_wrong=told, known_at=known.at, then=then, vault=vault)
 
 
+def _told_by_phone(row: Any, known: _Known) -> Any:
+    """The call in which the answers were given, unless somebody has been in touch about them since, or the participant
+    has asked to be reminded."""
+    about = [one for one in known.attempts.get(row.participant_id, ()) if one.assessment_id == row.id]
+    newest = next((one for one in reversed(about) if known.sees(one.at)), None)
+    if newest is None or newest.outcome != "answered_by_phone":
+        return None
+    asked_since = any(one.recorded_at > newest.at for one in _wishes_seen(row, known))
+    return None if asked_since else newest
+
+
+def _wishes_seen(row: Any, known: _Known) -> list[Any]:
+    return [one for one in known.wishes.get(row.id, ()) if known.sees(one.recorded_at)]
+
+
 def _wish_at(row: Any, known: _Known) -> datetime | None:
-    wishes = [one for one in known.wishes.get(row.id, ()) if known.sees(one.recorded_at)]
+    wishes = _wishes_seen(row, known)
     return datetime.fromisoformat(wishes[-1].payload["at"]) if wishes else None
 
 

@@ -23,7 +23,7 @@ from proapp.db.models import (
     StaffUser,
 )
 from proapp.gateways.protocol import Accepted, PassingFailure, PermanentFailure, UnknownOutcome
-from proapp.services import answering, audit, declining, messages, outbox, participant_events
+from proapp.services import answering, audit, contact_log, declining, messages, outbox, participant_events
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
@@ -379,7 +379,9 @@ def test_a_worker_that_was_started_with_the_wrong_keys_cancels_nothing(runtime, 
     assert deliver(wrong, gateway) == 0
     assert only(runtime).state == "queued"
     clock.forward(hours=1)
-    assert deliver(runtime, gateway) == 1
+    n = deliver(runtime, gateway)
+    print(states(runtime), rows(runtime)[0].next_try_at, clock())
+    assert n == 1
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
@@ -730,3 +732,40 @@ def test_a_letter_waits_in_its_list_until_somebody_posts_it(runtime, gateway, cl
             messages.letter_posted(session, letter, sites=frozenset({"LUN"}), actor=STAFF, now=clock())
     assert only(runtime).state == "sent"
     assert told(runtime)["message.posted"] == 1
+
+
+# --- answers that were given over the telephone ---------------------------------------------------------------------
+
+
+def rang(runtime: Any, outcome: str = "answered_by_phone", again_on: date | None = None) -> None:
+    runtime.clock.forward(minutes=1)
+    people = People(runtime, None, lambda *_: None)
+    with runtime.writing.begin() as session:
+        contact_log.log(
+            session, study=runtime.study, sites=None, study_id="UME-001",
+            assessment_id=people.assessment_id(1, "m03"), noted=contact_log.Note("phone", outcome, None, again_on),
+            actor=Actor("staff", people.staff_id("berit"), "nurse"), now=runtime.clock(),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_who_has_answered_a_caller_is_not_reminded_before_the_day_to_ask_again(runtime, anna, gateway, clock, queued):
+    if queued:
+        tick(runtime)
+    rang(runtime, again_on=date(2026, 11, 25))
+    assert (tick(runtime), deliver(runtime, gateway)) == ([], 0)
+    assert [row.state for row in rows(runtime)] == ["queued"] * queued
+    clock.forward(days=2)
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+
+
+def test_without_a_day_to_ask_again_nothing_goes_until_somebody_has_rung_again(runtime, anna, gateway, clock):
+    rang(runtime)
+    clock.forward(days=1)
+    assert tick(runtime) == []
+    rang(runtime, "reached_will_answer")
+    assert tick(runtime) == ["opens+0"]
+    rang(runtime)
+    assert deliver(runtime, gateway) == 0
+    assert states(runtime) == [("opens+0", "cancelled", "answered_by_phone")]

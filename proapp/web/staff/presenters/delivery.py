@@ -78,6 +78,7 @@ NOT: Mapping[str, Any] = {
     "moved": lazy_gettext("the dates were changed"),
     "amendment": lazy_gettext("the protocol was changed"),
     "resent": lazy_gettext("sent again by hand"),
+    "answered_by_phone": lazy_gettext("the answers were given over the telephone"),
     "asked_later": lazy_gettext("the participant asked to be reminded later"),
     "gateway_silent": lazy_gettext("the gateway does not answer; it is tried again in a while"),
     "asked_to_call": lazy_gettext("the participant asked to be called"),

@@ -28,6 +28,7 @@ WAITS: Mapping[str, Any] = {
     "cap_participant": lazy_gettext("Waits: a participant gets no more messages than that on one day."),
     "cap_study": lazy_gettext("Waits: the study's limit of messages for the day is reached."),
     "asked_later": lazy_gettext("Waits: the participant asked to be reminded later."),
+    "answered_by_phone": lazy_gettext("Waits: the answers were given over the telephone."),
     "paused": lazy_gettext("Waits: contact is paused."),
 }
 
