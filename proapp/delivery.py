@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -21,7 +22,7 @@ from sqlalchemy.orm import Session
 
 from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.runtime import Runtime
-from proapp.services import digest, messages, outbox, reminding, silent_gateways
+from proapp.services import digest, letters, messages, outbox, reminding, silent_gateways
 from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
 from proapp.services.outbox import Claimed, PutAside
@@ -80,12 +81,13 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
     """Everything the reminder plan wants at `now`, queued portion by portion, each in a transaction of its own.
 
     The search reads only; a writing transaction is opened only where there is something to write. A dry run gives what
-    would be queued. Letters that nobody posted in time are taken from their list. Without `rounds` all is searched.
+    would be queued. Letters that nobody posted in time are taken from their list, and whenever all is searched those
+    that the plan does not want any more. Without `rounds` all is searched.
     """
     rounds = rounds or Rounds()
     since, complete = rounds.since(now, runtime.study), True
     if not dry_run:
-        _drop_letters(runtime, now)
+        _drop_letters(runtime, now, all_of_them=since is None)
     after: int | None = 0
     while after is not None:
         with runtime.reading() as session:
@@ -100,12 +102,17 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
         rounds.done(now, runtime.study)
 
 
-def _drop_letters(runtime: Runtime, now: datetime) -> None:
+def _drop_letters(runtime: Runtime, now: datetime, *, all_of_them: bool) -> None:
+    plan: dict[str, Any] = {"study": runtime.study, "vault": runtime.vault, "now": now}
     with runtime.reading() as session:
-        if not messages.useless_letters(session, now=now):
-            return
+        too_late = messages.useless_letters(session, now=now)
+        unwanted = all_of_them and bool(letters.unwanted(session, **plan))
+    if not too_late and not unwanted:
+        return
     with runtime.writing.begin() as session:
         messages.drop_useless_letters(session, actor=WORKER, now=now)
+        if unwanted:
+            letters.drop_unwanted(session, actor=WORKER, **plan)
 
 
 def _queued(runtime: Runtime, seen: Look, now: datetime) -> tuple[Due, ...]:

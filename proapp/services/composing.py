@@ -15,6 +15,7 @@ from proapp.clock import local_date
 from proapp.db.models import Contact, PatientPin, StaffUser
 from proapp.services import versions
 from proapp.services.messages import ELECTRONIC
+from proapp.services.reminding import unhurried
 from proapp.services.reminding_facts import Case, cases, person
 from proapp.services.reminding_search import tried_with_room
 from proapp.services.vault import CannotOpen, Vault, token_hash
@@ -80,9 +81,9 @@ def prepare(
     if row.assessment_id is None:
         return _test(session, row, study, vault, base_url, now)
     found = cases(session, study=study, vault=vault, assessment_ids=[row.assessment_id])
-    decision = _decided_again(session, row, found[row.assessment_id], study, now)
+    decision = decided_again(session, row, found[row.assessment_id], study, now)
     if decision.reason == "no_contact":
-        _require_openable(session, row.participant_id, vault)
+        require_openable(session, row.participant_id, vault)
     if decision.verdict != "send":
         return _not_now(row, decision, now)
     if decision.via not in ELECTRONIC:
@@ -90,7 +91,8 @@ def prepare(
     return _prepared(session, row, decision.via, text_kind(row.step), decision.not_after, study, vault, base_url)
 
 
-def _decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
+def decided_again(session: Session, row: Any, case: Case, study: Study, now: datetime) -> Decision:
+    """What the plan says about a queued `row` at `now`: send it, let it wait, or never (not)."""
     study = versions.knowing(session, study, [case.version])
     zone = study.zone(case.site_code)
     follows = followed(study, case.version, case.timepoint, site=case.site_code)
@@ -101,14 +103,17 @@ def _decided_again(session: Session, row: Any, case: Case, study: Study, now: da
     if follows is None or mine is None:
         return Decision(row.step, row.channel, None, None, None, "not", "not_in_policy")
     study, timepoint = follows
-    sent_today = tried_with_room(session, study=study, now=now, cap=study.follow_up.cap_study)
+    if row.channel == "letter":  # it may lie in its list for longer than a message is of use, and no cap counts it
+        study, sent_today = unhurried(study), 0
+    else:
+        sent_today = tried_with_room(session, study=study, now=now, cap=study.follow_up.cap_study)
     # For the cap of the day what has gone counts: two that were rightly queued together do not hold each other up.
     known = replace(case.subject, sent_to_participant=case.gone)
     alone = mine._replace(at=row.queued_at - NEVER_THE_SAME)
     return recheck(study, timepoint, known, alone, now=now, zone=zone, study_sent_today=sent_today)
 
 
-def _require_openable(session: Session, participant_id: int, vault: Vault) -> None:
+def require_openable(session: Session, participant_id: int, vault: Vault) -> None:
     """Before it is said that there is no contact: a worker with the wrong keys must not cancel everything. Raises
     CannotOpen."""
     sealed = session.scalar(select(Contact.sealed).where(Contact.participant_id == participant_id))
@@ -141,7 +146,7 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
     if row.not_after is not None and now >= row.not_after:
         return Verdict("too_late", None, row.channel)
     if way not in ELECTRONIC or not (reach.has_mobile if way == "sms" else reach.has_email):
-        _require_openable(session, row.participant_id, vault)
+        require_openable(session, row.participant_id, vault)
         return Verdict("no_contact", None, row.channel)
     local = now.astimezone(study.zone(row.site_code)).time()
     if now - row.queued_at > WAITED_FOR and study.follow_up.is_quiet(local):
