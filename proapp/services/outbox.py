@@ -167,7 +167,10 @@ def _undecidable(row: Any, now: datetime) -> Verdict:
 
 def _put_aside(session: Session, row: Any, verdict: Verdict, actor: Actor, now: datetime) -> None:
     if verdict.until is not None:
-        _change(session, row.id, next_try_at=max(verdict.until, now + timedelta(minutes=1)), channel=verdict.channel)
+        # What a gateway said of a message that was tried says more than why it waits now.
+        why = {} if row.attempts else {"state_reason": verdict.reason}
+        again_at = max(verdict.until, now + timedelta(minutes=1))
+        _change(session, row.id, next_try_at=again_at, channel=verdict.channel, **why)
         details = {"why": verdict.reason, "until": verdict.until}
         _note(session, row, "message.postponed", details, actor, now)
     elif row.attempts and row.not_after is not None and now >= row.not_after:

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from proapp.clock import local_date
 from proapp.db.models import (
     Assessment,
     AssessmentEvent,
@@ -26,16 +27,20 @@ from proapp.db.models import (
     ResponseSet,
 )
 from proapp.services import versions, way
-from proapp.services.contact_history import Then, contacts_then
+from proapp.services.cohort_assessments import Then
+from proapp.services.cohort_rows import Decisions
+from proapp.services.contact_history import Then as ContactThen
+from proapp.services.contact_history import contacts_then
 from proapp.services.messages import ELECTRONIC
 from proapp.services.vault import Vault
 from proapp.study import events as history
 from proapp.study.events import Event
 from proapp.study.follow_up import Reach, Sent, Subject
-from proapp.study.model import Study
-from proapp.study.schedule import PlannedAssessment, plan
+from proapp.study.model import Kind, Study
+from proapp.study.schedule import PlannedAssessment
 from proapp.study.status import AssessmentFacts, ParticipantFacts
-from proapp.study.versions import numbered
+from proapp.study.stays import stays
+from proapp.study.versions import in_force
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
 _CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.undeliverable_reason, Contact.updated_at)
@@ -69,7 +74,7 @@ class _Known:
     messages: Mapping[int, list[Any]]
     wishes: Mapping[int, list[Any]]
     at: datetime | None
-    contacts: Mapping[int, Then] = field(default_factory=dict)
+    contacts: Mapping[int, ContactThen] = field(default_factory=dict)
 
     def sees(self, moment: datetime | None) -> bool:
         return moment is not None and (self.at is None or moment <= self.at)
@@ -92,7 +97,7 @@ def cases(
     study = versions.knowing(session, study, {row.protocol_version for row in rows})
     people = sorted({row.participant_id for row in rows})
     known = _Known(
-        events=_events(session, people, known_at),
+        events=_events(session, people),
         sets=_grouped(session.execute(_sets().where(ResponseSet.assessment_id.in_(ids)))),
         decisions=_grouped(session.execute(_decisions().where(AssessmentEvent.assessment_id.in_(ids)))),
         attempts=_grouped(session.execute(_attempts().where(ContactAttempt.participant_id.in_(people)))),
@@ -123,7 +128,7 @@ def subjects(
 
 def person(session: Session, participant_id: int, *, vault: Vault) -> tuple[ParticipantFacts, Reach]:
     """What is known of one participant, whatever the assessment; three statements."""
-    events = _events(session, [participant_id], None)
+    events = _events(session, [participant_id])
     attempts = _grouped(session.execute(_attempts().where(ContactAttempt.participant_id == participant_id)))
     contact = session.execute(
         select(Participant.id.label("participant_id"), *_CONTACT)
@@ -163,7 +168,7 @@ def _rows() -> Any:
     )
 
 
-def _events(session: Session, people: Sequence[int], known_at: datetime | None) -> dict[int, list[Event]]:
+def _events(session: Session, people: Sequence[int]) -> dict[int, list[Event]]:
     rows = session.execute(
         select(
             ParticipantEvent.participant_id,
@@ -178,9 +183,7 @@ def _events(session: Session, people: Sequence[int], known_at: datetime | None) 
     found: dict[int, list[Event]] = defaultdict(list)
     for participant_id, id_, type_, effective_on, recorded_at, supersedes, payload in rows:
         said = payload or {}
-        one = Event(id_, type_, effective_on, recorded_at, supersedes, said.get("arm"), said)
-        if known_at is None or one.recorded_at <= known_at:
-            found[participant_id].append(one)
+        found[participant_id].append(Event(id_, type_, effective_on, recorded_at, supersedes, said.get("arm"), said))
     return found
 
 
@@ -257,31 +260,79 @@ def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
 
 
 def _case(row: Any, known: _Known, study: Study, vault: Vault) -> Case:
-    events = known.events.get(row.participant_id, [])
+    every = known.events.get(row.participant_id, [])
+    events = [event for event in every if known.at is None or event.recorded_at <= known.at]
+    place = _place(row, known, study, every)
     messages = [one for one in known.messages.get(row.participant_id, ()) if known.sees(one.queued_at)]
     electronic = [one for one in messages if one.channel in ELECTRONIC and _went(one, known)]
-    sites = {site.code: site for site in study.sites}
+    plan = _plan_then(row, known, study, place, events)
     told = _told_by_phone(row, known)
     subject = Subject(
-        facts=_facts(row, known, study, events),
+        facts=_facts(row, known, study, plan),
         person=history.participant_facts(events),
         reach=_reach(row, known, events, vault),
         sent=tuple(_sent(one, known) for one in messages if one.assessment_id == row.id and one.step),
         sent_to_participant=tuple(map(_moment, electronic)),
         remind_later_at=_wish_at(row, known),
-        site_closed_on=sites[row.site_code].closed_on if row.site_code in sites else None,
+        site_closed_on=place.closed_on,
         told_by_phone=told is not None,
         ask_again_on=told.next_on if told is not None else None,
     )
     return Case(
-        row.id, row.participant_id, row.study_id, row.site_code, row.language, row.timepoint, subject,
-        row.protocol_version, tuple(_moment(one) for one in electronic if _state(one, known) != "queued"),
+        row.id, row.participant_id, row.study_id, place.site, row.language, row.timepoint, subject,
+        _version(row, known, plan),
+        tuple(_moment(one) for one in electronic if _state(one, known) != "queued"),
     )  # fmt: skip
 
 
-def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> AssessmentFacts:
+class _Place(NamedTuple):
+    """The site responsible at the moment, its day then, and the last day on which it takes part, as was known."""
+
+    site: str
+    day: date | None
+    closed_on: date | None
+
+
+def _place(row: Any, known: _Known, study: Study, every: Sequence[Event]) -> _Place:
+    """`every` event, also of later: the first of the transfers tells where somebody was before it."""
+    if known.at is None:
+        return _Place(row.site_code, None, _closed_on(study, row.site_code))
+    site = stays(every, site_now=row.site_code, known_at=known.at)[-1].site
+    day = local_date(known.at, study.zone(site))
+    site = stays(every, site_now=row.site_code, cut_off=day, known_at=known.at)[-1].site
+    return _Place(site, day, _closed_on(in_force(study, site, day), site))
+
+
+def _closed_on(study: Study, site: str) -> date | None:
+    return next((one.closed_on for one in study.sites if one.code == site), None)
+
+
+def _kind(row: Any, study: Study) -> Kind:
     timepoint = study.timepoints_by_code.get(row.timepoint)
-    kind = timepoint.kind if timepoint else "scheduled"
+    return timepoint.kind if timepoint else "scheduled"
+
+
+def _plan_then(row: Any, known: _Known, study: Study, place: _Place, events: Sequence[Event]) -> Then | None:
+    """The plan as it was at the moment; None where the row itself holds what was so: nobody looks back, or it had been
+    opened, or stands outside the plan."""
+    kind = _kind(row, study)
+    if place.day is None or kind == "unscheduled" or (_is_opened(row, known) and kind != "baseline"):
+        return None
+    return Then.of(study, place.site, history.anchors(events), place.day)
+
+
+def _is_opened(row: Any, known: _Known) -> bool:
+    return any(known.sees(one.started_at) for one in known.sets.get(row.id, ()))
+
+
+def _version(row: Any, known: _Known, plan: Then | None) -> str:
+    """The version that it followed; what has been opened keeps its own."""
+    found = plan.wanted.get((row.timepoint, row.occurrence)) if plan else None
+    return found.study.number if found is not None and not _is_opened(row, known) else str(row.protocol_version)
+
+
+def _facts(row: Any, known: _Known, study: Study, plan: Then | None) -> AssessmentFacts:
+    kind = _kind(row, study)
     sets = [one for one in known.sets.get(row.id, ()) if known.sees(one.started_at)]
     done = [one for one in sets if known.sees(one.submitted_at)]
     declined, extension = False, row.extension_until if known.at is None else None
@@ -289,9 +340,9 @@ def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> As
         if known.sees(one.recorded_at):
             declined = one.type == "declined" if one.type != "extended" else declined
             extension = _until(one.payload) if one.type == "extended" else extension
-    window: Any = row
-    if known.at is not None and kind != "unscheduled" and (kind == "baseline" or not sets):
-        window = _window_then(study, events, row)
+    window: Any = row if plan is None else plan.window(row, kind, Decisions())
+    if window is None:  # there was no such assessment yet
+        window = PlannedAssessment(row.timepoint, row.occurrence)
     first = min(done, key=lambda one: one.completed_on) if done else None
     return AssessmentFacts(
         timepoint=row.timepoint,
@@ -301,7 +352,7 @@ def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> As
         closes_on=window.closes_on,
         late_until=window.late_until,
         extension_until=extension,
-        cancelled_reason=row.cancelled_reason,
+        cancelled_reason=row.cancelled_reason if plan is None else plan.cancelled(row, kind, Decisions()),
         started_at=sets[0].started_at if sets else None,
         submitted_at=first.submitted_at if first else None,
         completed_on=first.completed_on if first else None,
@@ -313,14 +364,6 @@ def _facts(row: Any, known: _Known, study: Study, events: Sequence[Event]) -> As
 def _until(payload: Mapping[str, Any]) -> date | None:
     """The last day of a longer window, None where it was taken back."""
     return date.fromisoformat(payload["until"]) if payload["until"] else None
-
-
-def _window_then(study: Study, events: Sequence[Event], row: Any) -> PlannedAssessment:
-    """The window as the anchors known then gave it."""
-    for planned in plan(numbered(study, row.protocol_version), history.anchors(events)):
-        if (planned.timepoint, planned.occurrence) == (row.timepoint, row.occurrence):
-            return planned
-    return PlannedAssessment(row.timepoint, row.occurrence)
 
 
 def _reach(row: Any, known: _Known, events: Sequence[Event], vault: Vault) -> Reach:

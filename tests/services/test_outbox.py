@@ -277,8 +277,19 @@ def test_a_message_that_the_night_has_overtaken_waits_for_the_morning(runtime, a
     row = only(runtime)
     assert row.state == "queued"
     assert row.next_try_at.isoformat() == "2026-11-24T07:00:00+00:00"
+    assert row.state_reason == "quiet_hours"
     clock.set(row.next_try_at)
     assert deliver(runtime, gateway) == 1
+    assert only(runtime).state_reason is None
+
+
+def test_why_a_gateway_did_not_take_it_is_kept_while_it_waits(runtime, anna, gateway, clock):
+    gateway.answer = raises(PassingFailure("recipient_later"))
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+    clock.forward(hours=11)
+    assert deliver(runtime, gateway) == 0
+    assert (only(runtime).state, only(runtime).state_reason) == ("queued", "recipient_later")
 
 
 def test_who_changed_to_letters_gets_the_message_in_the_list_of_letters(runtime, anna, gateway):

@@ -91,6 +91,13 @@ NOT: Mapping[str, Any] = {
     "lost_to_follow_up": lazy_gettext("contact with the participant is lost"),
     "contact_pause": lazy_gettext("contact is paused"),
 }
+# Why a message that is queued was put off, where it may go later after all.
+PUT_OFF: Mapping[str, Any] = {
+    "not_open": lazy_gettext("the window is not open yet"),
+    "later": lazy_gettext("its day and hour have not come yet"),
+    "quiet_hours": lazy_gettext("it waits for the end of the quiet hours"),
+    "not_a_sending_day": lazy_gettext("it waits for a day on which messages go out"),
+}
 BASES = {
     "opens": (
         lazy_gettext("On the day the window opens"),
@@ -172,4 +179,4 @@ def _course(message: Sent, zone: ZoneInfo) -> Iterator[str]:
     elif message.state == "possibly_sent":
         yield gettext("Broken off while it was handed over: it may have been sent, or not.")
     elif message.state == "queued" and message.state_reason:
-        yield gettext("Not sent yet: %(why)s.", why=why_not(message.state_reason))
+        yield gettext("Not sent yet: %(why)s.", why=PUT_OFF.get(message.state_reason) or why_not(message.state_reason))

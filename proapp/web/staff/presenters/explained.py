@@ -60,7 +60,7 @@ class Section:
 
 def sections(found: Explained, on: Background) -> list[Section]:
     """Every assessment in question, with the window it has."""
-    zone = on.study.zone(found.member.site_code)
+    zone = found.zone
     return [
         Section(
             anchor=f"a{about.assessment.id}",
