@@ -129,8 +129,9 @@ def _not_now(row: Any, decision: Decision, now: datetime) -> Verdict:
 
 
 def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str, now: datetime) -> Prepared | Verdict:
-    """A test goes at once, whatever the hour: somebody is waiting for it. If nobody can be any more (an outage), not at
-    night either. Never to who is not to be written to."""
+    """A test goes at once, whatever the hour and however many the participant has had: somebody is waiting for it. If
+    nobody can be any more (an outage), not at night either. Never to who is not to be written to, nor beyond the most
+    that the study sends in a day."""
     facts, reach = person(session, row.participant_id, vault=vault)
     today = local_date(now, study.zone(row.site_code))
     _, stop = stop_of(facts, today=today)
@@ -151,6 +152,9 @@ def _test(session: Session, row: Any, study: Study, vault: Vault, base_url: str,
     local = now.astimezone(study.zone(row.site_code)).time()
     if now - row.queued_at > WAITED_FOR and study.follow_up.is_quiet(local):
         return Verdict("quiet_hours", now + LONGEST_WAIT, row.channel)
+    cap = study.follow_up.cap_study
+    if tried_with_room(session, study=study, now=now, cap=cap) >= cap:
+        return Verdict("cap_study", now + LONGEST_WAIT, row.channel)
     return _prepared(session, row, way, "test", row.not_after, study, vault, base_url)
 
 
@@ -167,7 +171,7 @@ def _prepared(
     to = _address(session, row.participant_id, way, vault)
     if to is None:
         return Verdict("no_contact", None, row.channel)
-    link, link_hash = (None, None) if kind == "test" else _link(session, row, study, vault, base_url)
+    link, link_hash = (None, None) if kind == "test" else _link(session, row, to, study, vault, base_url)
     said = in_force(study, row.site_code)  # the words of an amendment are approved for the sites it names
     text = render(said, kind, language=row.language, channel=way, site=row.site_code, link=link)
     return Prepared(cast(Way, way), to, text.body, text.subject, text.units, not_after, link_hash)
@@ -184,16 +188,22 @@ def _address(session: Session, participant_id: int, way: str, vault: Vault) -> s
     return str(found) if found else None
 
 
-def _link(session: Session, row: Any, study: Study, vault: Vault, base_url: str) -> tuple[str | None, str | None]:
+def _link(
+    session: Session, row: Any, to: str, study: Study, vault: Vault, base_url: str
+) -> tuple[str | None, str | None]:
     """The address that stands in the message, and the hash of the token in it. Who has not chosen a PIN yet is led to
-    the start page: a personal link opens nothing without one."""
+    the start page: a personal link opens nothing without one.
+
+    A message has one link for each number or address that it goes to: of one that perhaps went and is sent again the
+    gateway may drop the second copy, and then the first must not be dead.
+    """
     how = study.site(row.site_code).link
     if how == "none":
         return None, None
     chosen = select(PatientPin.participant_id).where(PatientPin.participant_id == row.participant_id)
     if how == "domain" or session.scalar(chosen) is None:
         return base_url, None
-    token = vault.new_link_token()
+    token = vault.link_token_of(f"{row.key} to {to}")
     return f"{base_url}/l#{token}", token_hash(token)
 
 

@@ -136,6 +136,7 @@ def _and_participant() -> Select[*tuple[Any, ...]]:
 
 def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault, now: datetime) -> Claimed:
     attempt = row.attempts + 1
+    reference = _reference(row, ready, vault)
     _change(
         session,
         row.id,
@@ -145,17 +146,22 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
         next_try_at=now,
         claimed_by=worker,
         lease_until=now + LEASE,
+        reference=reference,
         units=ready.units,
         not_after=ready.not_after,  # its window may have been moved since it was queued
         **({"link_hash": ready.link_hash} if ready.link_hash else {}),
     )
-    # The same at every try of this message, and of no other, whoever else uses the gateway. What came to nothing there
-    # and is sent again by hand (it still bears the provider's reference) is another one: else the gateway, which knows
-    # this one, would send nothing and say that all is well.
-    what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
-    reference = vault.keyed_hash("message", what)[:32]
     outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
     return Claimed(row.id, row.kind, outgoing, ready.units, attempt, now)
+
+
+def _reference(row: Any, ready: Prepared, vault: Vault) -> str:
+    """The same at every try of this message to the same number or address, and of no other, whoever else uses the
+    gateway. What came to nothing there and is sent again by hand (it still bears the provider's reference), or goes to
+    a corrected number, is another one: else the gateway, which knows this one, would send nothing and say that all is
+    well."""
+    what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
+    return vault.keyed_hash("message", f"{what} to {ready.to}")[:32]
 
 
 def _undecidable(row: Any, now: datetime) -> Verdict:
@@ -289,6 +295,7 @@ def unclear(
     if row is None:
         return False
     _possibly_sent(session, row, reason, actor, now, gateway=gateway)
+    receipts.take_early_of(session, row, actor=actor, now=now)
     return True
 
 
@@ -300,6 +307,7 @@ def settle_expired(session: Session, *, now: datetime, actor: Actor = WORKER) ->
     rows += list(session.execute(own.with_for_update(skip_locked=True)))
     for row in rows:
         _possibly_sent(session, row, LEASE_OVER, actor, now)
+        receipts.take_early_of(session, row, actor=actor, now=now)
     return len(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -28,7 +29,7 @@ from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
-from proapp.services.vault import Vault
+from proapp.services.vault import Vault, token_hash
 from tests.conftest import SECRET
 from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
@@ -712,6 +713,90 @@ def test_what_perhaps_went_and_is_sent_again_by_hand_keeps_its_reference(runtime
         messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
     deliver(runtime, gateway)
     assert len({message.reference for message in gateway.given}) == 1
+
+
+def test_a_report_by_our_own_reference_tells_of_a_message_whose_sending_came_to_no_answer(runtime, anna, clock):
+    gateway = Memory(answer=raises(UnknownOutcome("no_answer")))
+    tick(runtime)
+    deliver(runtime, gateway)
+    (given,) = gateway.given
+    assert (only(runtime).state, only(runtime).provider_ref, only(runtime).reference) == (
+        "possibly_sent",
+        None,
+        given.reference,
+    )
+    assert report(runtime, "delivered", ref=given.reference)
+    assert only(runtime).state == "delivered"
+
+
+@pytest.mark.parametrize("shape", ["{}", "<{}@pro.example.se>"])
+@pytest.mark.parametrize("dies", [True, False])
+def test_an_early_report_by_our_own_reference_is_taken_up_when_nobody_knows_better(runtime, anna, clock, shape, dies):
+    """It comes while the message is being handed over; then the worker dies, or hears no answer."""
+    one = claimed(runtime)
+    assert report(runtime, "failed", "absent", ref=shape.format(one.outgoing.reference))
+    assert only(runtime).state == "sending"
+    if dies:
+        clock.forward(minutes=3)
+        deliver(runtime, Memory())
+    else:
+        with runtime.writing.begin() as session:
+            outbox.unclear(session, one.id, worker="gone", gateway="log", reason="no_answer", now=clock())
+    assert states(runtime) == [("opens+0", "failed", "absent")]
+    assert contact(runtime).undeliverable_reason == "absent"
+
+
+def test_a_mail_that_bounced_after_it_was_taken_is_on_the_worklist(runtime, anna, gateway, clock):
+    tick(runtime)
+    gateway.name, gateway.answer = "smtp", lambda message: Accepted(f"<{message.reference}@pro.example.se>")
+    deliver(runtime, gateway)
+    clock.forward(minutes=1)
+    for ref in (only(runtime).provider_ref, only(runtime).reference):
+        with runtime.writing.begin() as session:
+            outbox.receive(
+                session, gateway="smtp", provider_ref=ref, status="failed", reason="not_delivered", now=clock()
+            )
+        assert states(runtime) == [("opens+0", "failed", "not_delivered")]
+    assert contact(runtime).undeliverable_at == clock()
+
+
+def personal(runtime: Any) -> Any:
+    sites = tuple(one.model_copy(update={"link": "personal"}) for one in runtime.study.sites)
+    return replace(runtime, study=runtime.study.model_copy(update={"sites": sites}))
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_what_perhaps_went_and_is_sent_again_bears_the_same_link_unless_the_number_was_corrected(
+    runtime, anna, clock, corrected
+):
+    """A gateway that knows the reference drops the second copy; the link that the patient holds must live on."""
+    runtime = personal(runtime)
+    gateway = Memory(answer=raises(UnknownOutcome("no_answer")))
+    tick(runtime)
+    deliver(runtime, gateway)
+    clock.forward(minutes=5)
+    if corrected:
+        new_number(runtime)
+    with runtime.writing.begin() as session:
+        messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
+    deliver(runtime, gateway)
+    first, second = (re.search(r"/l#\w+", one.text).group() for one in gateway.given)
+    assert (first == second) is not corrected
+    assert (gateway.given[0].reference == gateway.given[1].reference) is not corrected
+    assert only(runtime).link_hash == token_hash(second.removeprefix("/l#"))
+
+
+def test_a_test_message_does_not_go_beyond_the_most_of_a_day(runtime, anna, gateway, clock):
+    policy = runtime.study.follow_up.model_copy(update={"cap_study": 1})
+    runtime = replace(runtime, study=runtime.study.model_copy(update={"follow_up": policy}))
+    with runtime.writing.begin() as session:
+        for number in range(2):
+            outbox.queue(
+                session, key=f"test:{number}", kind="test", channel="sms", participant_id=anna, due_at=clock(),
+                now=clock(), actor=STAFF,
+            )  # fmt: skip
+    assert deliver(runtime, gateway) == 1
+    assert [(row.state, row.state_reason) for row in rows(runtime)] == [("sent", None), ("queued", "cap_study")]
 
 
 # --- letters --------------------------------------------------------------------------------------------------------
