@@ -24,12 +24,26 @@ from proapp.db.models import (
     StaffUser,
 )
 from proapp.gateways.protocol import Accepted, PassingFailure, PermanentFailure, UnknownOutcome
-from proapp.services import answering, audit, contact_log, declining, messages, outbox, participant_events
+from proapp.services import (
+    answering,
+    audit,
+    contact_log,
+    contact_pauses,
+    declining,
+    language_change,
+    messages,
+    missing,
+    outbox,
+    participant_events,
+    transfer,
+)
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from proapp.services.vault import Vault, token_hash
+from proapp.study.model import MessageTexts
+from proapp.study.versions import Activation, combine
 from tests.conftest import SECRET
 from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
@@ -258,9 +272,20 @@ def answered_behind_our_back(session: Any, runtime: Any, anna: int) -> None:
     session.execute(insert(ResponseSet).values(assessment_id=assessment, **values))
 
 
+def declined_to_staff(session: Any, runtime: Any, anna: int) -> None:
+    assessment = session.scalars(select(Message.assessment_id)).one()
+    given = {"study": runtime.study, "sites": None, "actor": STAFF, "now": runtime.clock()}
+    missing.decline(session, assessment_id=assessment, note=None, **given)
+
+
 @pytest.mark.parametrize(
     ("fact", "why"),
-    [(wrong_number, "wrong_number"), (undeliverable, "undeliverable"), (answered_behind_our_back, "submitted")],
+    [
+        (wrong_number, "wrong_number"),
+        (undeliverable, "undeliverable"),
+        (answered_behind_our_back, "submitted"),
+        (declined_to_staff, "declined"),
+    ],
 )
 def test_a_fact_that_nobody_cancelled_for_is_seen_before_the_message_goes(runtime, anna, gateway, fact, why):
     tick(runtime)
@@ -291,6 +316,55 @@ def test_why_a_gateway_did_not_take_it_is_kept_while_it_waits(runtime, anna, gat
     clock.forward(hours=11)
     assert deliver(runtime, gateway) == 0
     assert (only(runtime).state, only(runtime).state_reason) == ("queued", "recipient_later")
+
+
+def test_a_queued_message_waits_from_the_first_day_of_a_pause_to_its_last(runtime, anna, gateway, clock):
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        contact_pauses.pause_contact(
+            session, study=runtime.study, study_id="UME-001", sites=None, from_on=date(2026, 11, 24),
+            until_on=date(2026, 11, 26), reason="Away", actor=STAFF, now=clock(),
+        )  # fmt: skip
+    assert only(runtime).state == "queued"
+    clock.forward(days=1)
+    assert deliver(runtime, gateway) == 0
+    row = only(runtime)
+    assert (row.state, row.state_reason, row.next_try_at.isoformat()) == (
+        "queued",
+        "paused",
+        "2026-11-27T07:00:00+00:00",
+    )
+    clock.set(row.next_try_at)
+    assert deliver(runtime, gateway) == 1
+
+
+@pytest.mark.parametrize("hour", [19, 20])
+def test_what_was_queued_before_a_transfer_goes_as_the_new_site_and_the_new_language_want_it(
+    runtime, anna, gateway, clock, hour
+):
+    """The new site lives an hour behind, works by an amended text, and has a number of its own."""
+    tick(runtime)
+    text = MessageTexts(sms={"sv": "Ny text, {phone} {link}", "en": "New words, {phone} {link}"})
+    policy = runtime.study.follow_up
+    policy = policy.model_copy(update={"texts": policy.texts.model_copy(update={"reminder": text})})
+    sites = tuple(
+        one.model_copy(update={"time_zone": "Europe/London"}) if one.code == "LUN" else one
+        for one in runtime.study.sites
+    )
+    newer = runtime.study.model_copy(update={"number": "2.0", "follow_up": policy, "sites": sites})
+    runtime = replace(runtime, study=combine(runtime.study, [Activation("LUN", date(2026, 11, 1), newer)]))
+    about = {"study_id": "UME-001", "sites": None, "actor": STAFF, "now": clock()}
+    with runtime.writing.begin() as session:
+        transfer.transfer(session, study=runtime.study, to="LUN", effective_on=clock().date(), note=None, **about)
+        language_change.change_language(session, study=runtime.study, language="en", **about)
+    clock.set(
+        clock().replace(hour=hour, minute=30)
+    )  # 20:30 and 21:30 in Umeå, where it is night; 19:30 and 20:30 there
+    assert deliver(runtime, gateway) == (hour == 19)
+    if hour == 19:
+        assert gateway.given[0].text.startswith(f"New words, {newer.site('LUN').phone}")
+    else:
+        assert only(runtime).next_try_at.isoformat() == "2026-11-24T08:00:00+00:00"
 
 
 def test_who_changed_to_letters_gets_the_message_in_the_list_of_letters(runtime, anna, gateway):
