@@ -4,8 +4,7 @@ for a portion of them, however many participants there are. With `known_at` only
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -22,10 +21,10 @@ from proapp.db.models import (
     ContactAttempt,
     Message,
     Participant,
-    ParticipantEvent,
     PatientRequest,
     ResponseSet,
 )
+from proapp.services import reminding_rows as rows
 from proapp.services import versions, way
 from proapp.services.cohort_assessments import Then
 from proapp.services.cohort_rows import Decisions
@@ -43,9 +42,7 @@ from proapp.study.stays import stays
 from proapp.study.versions import in_force
 
 WENT = ("queued", "sending", "sent", "delivered", "possibly_sent")
-_CONTACT = (Contact.channel, Contact.sealed, Contact.undeliverable_at, Contact.undeliverable_reason, Contact.updated_at)
 _POISON = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what a value of the wrong shape does
-_DECISIONS = ("declined", "decline_undone", "extended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +90,21 @@ def cases(
     if not assessment_ids:
         return {}
     ids = sorted(set(assessment_ids))
-    rows = session.execute(_rows().where(Assessment.id.in_(ids))).all()
-    study = versions.knowing(session, study, {row.protocol_version for row in rows})
-    people = sorted({row.participant_id for row in rows})
+    about = session.execute(rows.assessments().where(Assessment.id.in_(ids))).all()
+    study = versions.knowing(session, study, {row.protocol_version for row in about})
+    people = sorted({row.participant_id for row in about})
     known = _Known(
-        events=_events(session, people),
-        sets=_grouped(session.execute(_sets().where(ResponseSet.assessment_id.in_(ids)))),
-        decisions=_grouped(session.execute(_decisions().where(AssessmentEvent.assessment_id.in_(ids)))),
-        attempts=_grouped(session.execute(_attempts().where(ContactAttempt.participant_id.in_(people)))),
-        messages=_grouped(session.execute(_messages().where(Message.participant_id.in_(people)))),
-        wishes=_grouped(session.execute(_wishes().where(PatientRequest.assessment_id.in_(ids)))),
+        events=rows.events(session, people),
+        sets=rows.grouped(session.execute(rows.sets().where(ResponseSet.assessment_id.in_(ids)))),
+        decisions=rows.grouped(session.execute(rows.decisions().where(AssessmentEvent.assessment_id.in_(ids)))),
+        attempts=rows.grouped(session.execute(rows.attempts().where(ContactAttempt.participant_id.in_(people)))),
+        messages=rows.grouped(session.execute(rows.messages().where(Message.participant_id.in_(people)))),
+        wishes=rows.grouped(session.execute(rows.wishes().where(PatientRequest.assessment_id.in_(ids)))),
         at=known_at,
         contacts={} if known_at is None else contacts_then(session, people, known_at),
     )
     found = {}
-    for row in rows:
+    for row in about:
         with suppress(*_POISON):
             found[row.id] = _case(row, known, study, vault)
     return found
@@ -128,132 +125,16 @@ def subjects(
 
 def person(session: Session, participant_id: int, *, vault: Vault) -> tuple[ParticipantFacts, Reach]:
     """What is known of one participant, whatever the assessment; three statements."""
-    events = _events(session, [participant_id])
-    attempts = _grouped(session.execute(_attempts().where(ContactAttempt.participant_id == participant_id)))
+    events = rows.events(session, [participant_id])
+    attempts = rows.grouped(session.execute(rows.attempts().where(ContactAttempt.participant_id == participant_id)))
     contact = session.execute(
-        select(Participant.id.label("participant_id"), *_CONTACT)
+        select(Participant.id.label("participant_id"), *rows.CONTACT)
         .outerjoin(Contact, Contact.participant_id == Participant.id)
         .where(Participant.id == participant_id)
     ).one()
     own = events.get(participant_id, [])
     known = _Known(events, {}, {}, attempts, {}, {}, None)
     return history.participant_facts(own), _reach(contact, known, own, vault)
-
-
-# --- the statements -------------------------------------------------------------------------------------------------
-
-
-def _rows() -> Any:
-    return (
-        select(
-            Assessment.id,
-            Assessment.participant_id,
-            Assessment.timepoint,
-            Assessment.occurrence,
-            Assessment.target_on,
-            Assessment.opens_on,
-            Assessment.closes_on,
-            Assessment.late_until,
-            Assessment.extension_until,
-            Assessment.cancelled_reason,
-            Assessment.protocol_version,
-            Participant.study_id,
-            Participant.site_code,
-            Participant.language,
-            *_CONTACT,
-        )
-        .join(Participant, Participant.id == Assessment.participant_id)
-        .outerjoin(Contact, Contact.participant_id == Participant.id)
-        .order_by(Assessment.id)
-    )
-
-
-def _events(session: Session, people: Sequence[int]) -> dict[int, list[Event]]:
-    rows = session.execute(
-        select(
-            ParticipantEvent.participant_id,
-            ParticipantEvent.id,
-            ParticipantEvent.type,
-            ParticipantEvent.effective_on,
-            ParticipantEvent.recorded_at,
-            ParticipantEvent.supersedes_id,
-            ParticipantEvent.payload,
-        ).where(ParticipantEvent.participant_id.in_(people))
-    )
-    found: dict[int, list[Event]] = defaultdict(list)
-    for participant_id, id_, type_, effective_on, recorded_at, supersedes, payload in rows:
-        said = payload or {}
-        found[participant_id].append(Event(id_, type_, effective_on, recorded_at, supersedes, said.get("arm"), said))
-    return found
-
-
-def _sets() -> Any:
-    return (
-        select(
-            ResponseSet.assessment_id.label("of"),
-            ResponseSet.started_at,
-            ResponseSet.submitted_at,
-            ResponseSet.completed_on,
-            ResponseSet.valid,
-        )
-        .where(ResponseSet.void_reason.is_(None))
-        .order_by(ResponseSet.id)
-    )
-
-
-def _decisions() -> Any:
-    return (
-        select(
-            AssessmentEvent.assessment_id.label("of"),
-            AssessmentEvent.type,
-            AssessmentEvent.payload,
-            AssessmentEvent.recorded_at,
-        )
-        .where(AssessmentEvent.type.in_(_DECISIONS))
-        .order_by(AssessmentEvent.id)
-    )
-
-
-def _attempts() -> Any:
-    """Contacts by hand with whoever was asked; a postponed row of the worklist is none, nor is a letter."""
-    return (
-        select(
-            ContactAttempt.participant_id.label("of"),
-            ContactAttempt.assessment_id,
-            ContactAttempt.outcome,
-            ContactAttempt.next_on,
-            ContactAttempt.at,
-        )
-        .where(ContactAttempt.method != "none", ContactAttempt.outcome != "letter_sent")
-        .order_by(ContactAttempt.id)
-    )
-
-
-def _messages() -> Any:
-    return select(
-        Message.participant_id.label("of"),
-        Message.id,
-        Message.assessment_id,
-        Message.step,
-        Message.channel,
-        Message.state,
-        Message.queued_at,
-        Message.next_try_at,
-        Message.handed_over_at,
-        Message.settled_at,
-    ).order_by(Message.id)
-
-
-def _wishes() -> Any:
-    columns = (PatientRequest.assessment_id.label("of"), PatientRequest.payload, PatientRequest.recorded_at)
-    return select(*columns).where(PatientRequest.type == "remind_later").order_by(PatientRequest.id)
-
-
-def _grouped(rows: Iterable[Any]) -> dict[int, list[Any]]:
-    found: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.of].append(row)
-    return found
 
 
 # --- what they amount to --------------------------------------------------------------------------------------------
