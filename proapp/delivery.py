@@ -12,8 +12,9 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import OperationalError
@@ -21,10 +22,10 @@ from sqlalchemy.orm import Session
 
 from proapp.gateways.protocol import Accepted, Gateway, PassingFailure, PermanentFailure, UnknownOutcome
 from proapp.runtime import Runtime
-from proapp.services import digest, messages, outbox, reminding, silent_gateways
+from proapp.services import digest, letters, messages, outbox, reminding, silent_gateways
 from proapp.services.audit import WORKER
 from proapp.services.composing import Composer
-from proapp.services.outbox import Claimed
+from proapp.services.outbox import Claimed, PutAside
 from proapp.services.reminding import Due, Look
 from proapp.study.model import Study
 from proapp.study.versions import Versions, begun
@@ -32,6 +33,7 @@ from proapp.study.versions import Versions, begun
 log = structlog.get_logger()
 TIMEOUT = 10.0  # seconds a gateway may take for each step
 AT_ONCE = 200  # messages of one turn
+FRESH = timedelta(seconds=10)  # so long what was decided about a message may be acted upon
 TRIES = 5  # to record what came of a message, where the database is busy
 Outcome = Accepted | PassingFailure | PermanentFailure | UnknownOutcome
 
@@ -43,10 +45,10 @@ def worker_name() -> str:
 
 def composers(runtime: Runtime) -> Mapping[str, Composer]:
     """Who makes the text of messages to staff, by kind."""
-    study, base_url = runtime.study, runtime.settings.base_url
+    base_url = runtime.settings.base_url
     return {
-        "digest": partial(digest.render_digest, study=study, base_url=base_url),
-        "escalation": partial(digest.render_escalation, study=study, base_url=base_url),
+        "digest": partial(digest.render_digest, base_url=base_url),
+        "escalation": partial(digest.render_escalation, base_url=base_url),
     }
 
 
@@ -79,12 +81,13 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
     """Everything the reminder plan wants at `now`, queued portion by portion, each in a transaction of its own.
 
     The search reads only; a writing transaction is opened only where there is something to write. A dry run gives what
-    would be queued. Letters that nobody posted in time are taken from their list. Without `rounds` all is searched.
+    would be queued. Letters that nobody posted in time are taken from their list, and whenever all is searched those
+    that the plan does not want any more. Without `rounds` all is searched.
     """
     rounds = rounds or Rounds()
     since, complete = rounds.since(now, runtime.study), True
     if not dry_run:
-        _drop_letters(runtime, now)
+        _drop_letters(runtime, now, all_of_them=since is None)
     after: int | None = 0
     while after is not None:
         with runtime.reading() as session:
@@ -99,12 +102,17 @@ def queue_due(runtime: Runtime, *, now: datetime, dry_run: bool = False, rounds:
         rounds.done(now, runtime.study)
 
 
-def _drop_letters(runtime: Runtime, now: datetime) -> None:
+def _drop_letters(runtime: Runtime, now: datetime, *, all_of_them: bool) -> None:
+    plan: dict[str, Any] = {"study": runtime.study, "vault": runtime.vault, "now": now}
     with runtime.reading() as session:
-        if not messages.useless_letters(session, now=now):
-            return
+        too_late = messages.useless_letters(session, now=now)
+        unwanted = all_of_them and bool(letters.unwanted(session, **plan))
+    if not too_late and not unwanted:
+        return
     with runtime.writing.begin() as session:
         messages.drop_useless_letters(session, actor=WORKER, now=now)
+        if unwanted:
+            letters.drop_unwanted(session, actor=WORKER, **plan)
 
 
 def _queued(runtime: Runtime, seen: Look, now: datetime) -> tuple[Due, ...]:
@@ -165,8 +173,10 @@ def deliver_once(
             )
         if claimed is None:
             break
+        if isinstance(claimed, PutAside):
+            continue
         gateway = gateways[claimed.outgoing.channel]
-        outcome = _sent(gateway, claimed)
+        outcome = _sent(gateway, claimed, now())
         _record(runtime, claimed, gateway.name, outcome, worker, now)
         if isinstance(outcome, UnknownOutcome):
             resting = _resting(runtime, now)
@@ -183,7 +193,11 @@ def _resting(runtime: Runtime, now: Callable[[], datetime]) -> frozenset[str]:
     return found
 
 
-def _sent(gateway: Gateway, claimed: Claimed) -> Outcome:
+def _sent(gateway: Gateway, claimed: Claimed, now: datetime) -> Outcome:
+    """What came of handing it over. A worker that was stopped after its claim, with its machine perhaps, may wake at
+    three in the morning, or after a death: what was decided then is not acted upon, but decided anew."""
+    if now > claimed.at + FRESH:
+        return PassingFailure("stalled")
     try:
         return gateway.send(claimed.outgoing, timeout=TIMEOUT)
     except (PassingFailure, PermanentFailure, UnknownOutcome) as outcome:

@@ -58,13 +58,15 @@ FIRST = _changed(
 )
 _STEP = """relative_to = "target", days = {days}, channel = "message" }},
     {{ relative_to = "closes", days = -7"""  # of x03 only
-# Its amendment: a window that opens earlier, another day for a reminder, a time point more.
+# Its amendment: a window that opens earlier, another day for a reminder, a time point more, and a site that closes.
+CLOSING, CLOSES_ON = "GOT", date(2026, 4, 8)
 SECOND = _changed(
     FIRST,
     ('number = "example 1"', 'number = "2"'),
     ("months = 6\nbefore_days = 14", "months = 6\nbefore_days = 28"),
     (_STEP.format(days=3), _STEP.format(days=5)),
     (M03, MONTH.format(code="n02", months=2) + "\n" + M03),
+    (f'code = "{CLOSING}"\n', f'code = "{CLOSING}"\nclosed_on = {CLOSES_ON}\n'),
 )
 
 
@@ -199,7 +201,8 @@ def hours_of(days: int, at: Callable[[datetime], bool] = lambda _: True) -> list
 
 
 def amendment(people: list[Person], days: int, *, seed: int) -> dict[str, date]:
-    """Three sites that work by the amended study from some day in the middle on, not all from the same."""
+    """Three sites that work by the amended study from some day in the middle on, not all from the same; the one that it
+    closes is among them."""
     chance = random.Random(seed)
-    sites = chance.sample(sorted({one.site for one in people}), 3)
+    sites = [CLOSING, *chance.sample(sorted({one.site for one in people} - {CLOSING}), 2)]
     return {site: (BEGIN + timedelta(days=days * 6 // 10 + chance.randrange(10))).date() for site in sites}

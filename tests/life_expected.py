@@ -152,8 +152,13 @@ def _may_wish(known: _Known, asked: _Asked, news: Happening) -> bool:
     on a day on which anything goes out about it."""
     day = news.value.astimezone(known.zone).date()
     is_paused = any(first <= day <= last for first, last in known.pauses)
-    is_inside = asked.last_on is None or day <= asked.last_on
+    is_inside = (asked.last_on is None or day <= asked.last_on) and not _is_closed(known, day)
     return not (known.wrong or asked.over or asked.declined or is_paused) and is_inside
+
+
+def _is_closed(known: _Known, day: date) -> bool:
+    closed_on = known.about.site(known.person.site).closed_on
+    return closed_on is not None and day > closed_on
 
 
 def _in_this_hour(known: _Known, hour: datetime) -> list[Step]:
@@ -162,6 +167,8 @@ def _in_this_hour(known: _Known, hour: datetime) -> list[Step]:
     if known.stopped or (electronic and (known.wrong or not 8 <= local.hour < 20)):
         return []
     today = local.date()
+    if _is_closed(known, today):
+        return []
     if any(first <= today <= last for first, last in known.pauses):
         return []
     found = []

@@ -83,7 +83,6 @@ class Sink(socketserver.ThreadingTCPServer):
         self.kill_next = threading.Event()
         self.killed: list[int] = []
         self._whose: dict[str, str] = {}
-        self._read_to = 0
         self._reading = threading.Lock()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -98,13 +97,9 @@ class Sink(socketserver.ThreadingTCPServer):
         """The study id of the participant to whom it is addressed."""
         with self._reading:
             if reference not in self._whose:
-                query = select(Message.id, Message.key, Participant.study_id).join(
-                    Participant, Participant.id == Message.participant_id
-                )
+                query = select(Participant.study_id).join(Message, Message.participant_id == Participant.id)
                 with self.runtime.reading() as session:
-                    for id_, key, study_id in session.execute(query.where(Message.id > self._read_to)):
-                        self._whose[self.runtime.vault.keyed_hash("message", key)[:32]] = study_id
-                        self._read_to = max(self._read_to, id_)
+                    self._whose[reference] = session.execute(query.where(Message.reference == reference)).scalar_one()
             return self._whose[reference]
 
     def report(self, reference: str, statuses: Sequence[str]) -> None:

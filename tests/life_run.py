@@ -235,7 +235,8 @@ def _outcome(runtime: Runtime, ward: Ward, sink: Sink, crew: Crew, steps: int, s
                 found["sent"].append(step)
             if row.state in ("possibly_sent", "failed"):
                 found[row.state].append(step)
-            references[runtime.vault.keyed_hash("message", row.key)[:32]] = step
+            if row.reference is not None:
+                references[row.reference] = step
         reports = len(session.scalars(select(DeliveryReceipt.id)).all())
     return Outcome(
         found["sent"], found["possibly_sent"], found["failed"], sink.handed_over, references, crew.kills,

@@ -439,6 +439,7 @@ class Message(Base):
     claimed_by: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     gateway: Mapped[str | None] = mapped_column(String(20))
+    reference: Mapped[str | None] = mapped_column(String(32), index=True)  # ours, as the gateway was last given it
     provider_ref: Mapped[str | None] = mapped_column(String(120))
     handed_over_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]  # delivered, failed, cancelled or found possibly sent

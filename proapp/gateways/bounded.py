@@ -7,15 +7,18 @@ server that is silent has no limit at all. One such message must not hold up all
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from datetime import timedelta
 
+from proapp.clock import system_clock
 from proapp.gateways.protocol import Accepted, Gateway, Outgoing, UnknownOutcome
 
 LONGEST_SEND = 60.0  # seconds; well within the lease of a claim
 
 
 class BoundedGateway:
-    """`gateway`, of which no message takes longer than `seconds`: then its outcome is unknown, and whatever still goes
-    on goes on alone."""
+    """`gateway`, of which no message takes longer than `seconds`: then its outcome is unknown. Whatever still goes on
+    goes on alone, but hands nothing over any more that it had not begun to hand over."""
 
     def __init__(self, gateway: Gateway, *, seconds: float = LONGEST_SEND) -> None:
         self._gateway, self._seconds = gateway, seconds
@@ -27,16 +30,22 @@ class BoundedGateway:
     def send(self, message: Outgoing, *, timeout: float) -> Accepted:
         """Raises what the gateway raises, and UnknownOutcome."""
         outcome: list[Accepted | BaseException] = []
+        given_up, ends = threading.Event(), system_clock() + timedelta(seconds=self._seconds)
+
+        # A process that is stopped stops the one who waits too, so the clock on the wall is asked as well.
+        def wanted() -> bool:
+            return not given_up.is_set() and system_clock() < ends
 
         def act() -> None:
             try:
-                outcome.append(self._gateway.send(message, timeout=timeout))
+                outcome.append(self._gateway.send(replace(message, wanted=wanted), timeout=timeout))
             except BaseException as error:  # raised again where it is waited for
                 outcome.append(error)
 
         thread = threading.Thread(target=act, daemon=True, name=f"gateway {self.name}")
         thread.start()
         thread.join(self._seconds)
+        given_up.set()
         if not outcome:
             raise UnknownOutcome("no_answer")
         if isinstance(outcome[0], BaseException):

@@ -33,7 +33,7 @@ class Elks46Gateway:
             timeout=timeout,
             body=urlencode(fields).encode(),
             content_type="application/x-www-form-urlencoded",
-            reference=message.reference,
+            message=message,
             auth=self._auth,
         )
         found = reply.get("id") if isinstance(reply, dict) else None

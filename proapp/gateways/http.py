@@ -47,7 +47,7 @@ class HttpGateway:
             timeout=timeout,
             body=json.dumps(filled, ensure_ascii=False).encode() if self._json else urlencode(filled).encode(),
             content_type="application/json" if self._json else "application/x-www-form-urlencoded",
-            reference=message.reference,
+            message=message,
             auth=self._auth,
         )
         return Accepted(self._found(reply) if self._reference else message.reference)

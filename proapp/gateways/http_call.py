@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import time
@@ -14,7 +15,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from proapp.clock import system_clock
-from proapp.gateways.protocol import LONGEST, PassingFailure, PermanentFailure, UnknownOutcome
+from proapp.gateways.protocol import LONGEST, Outgoing, PassingFailure, PermanentFailure, UnknownOutcome
 
 __all__ = ["AuthBase", "HTTPBasicAuth", "call"]
 LARGEST_REPLY = 64 * 1024
@@ -31,21 +32,22 @@ def call(
     timeout: float,
     body: bytes,
     content_type: str,
-    reference: str,
+    message: Outgoing,
     auth: AuthBase | None,
 ) -> Any:
     """The JSON of a 2xx reply, None when it holds none. Redirects are not followed: they would resend the message.
+    `body` goes out only while the message is wanted.
 
     Raises PassingFailure, PermanentFailure, UnknownOutcome.
     """
     seconds = min(timeout, LONGEST)
-    headers = {"Content-Type": content_type, "Idempotency-Key": reference, "User-Agent": "proapp"}
+    headers = {"Content-Type": content_type, "Idempotency-Key": message.reference, "User-Agent": "proapp"}
     started = time.monotonic()
     try:
         with requests.request(
             method,
             url,
-            data=body,
+            data=_Body(body, message),
             headers=headers,
             auth=auth,
             timeout=(seconds, seconds),
@@ -62,6 +64,20 @@ def call(
         raise UnknownOutcome("no_answer") from None
     except (requests.RequestException, HTTPError, OSError):  # read timeouts and broken replies among them
         raise UnknownOutcome("no_answer") from None
+
+
+class _Body(io.BytesIO):
+    """What is read when the name is found, the connection made and the head written: a gateway that gets a head alone
+    has no message."""
+
+    def __init__(self, content: bytes, message: Outgoing) -> None:
+        super().__init__(content)
+        self._message = message
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() == 0:
+            self._message.require_wanted()
+        return super().read(size)
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:

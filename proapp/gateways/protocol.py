@@ -8,6 +8,7 @@ could reach somebody twice, so nobody does it without looking.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -17,16 +18,27 @@ _CODE = re.compile(r"[a-z][a-z_]{0,39}")
 LONGEST = 10.0  # seconds: no connection, and no wait for an answer, takes longer
 
 
+def _wanted() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message, ready to go. `to` is E.164 or an e-mail address; `reference` is the same at every try of the same
-    message, and goes to the gateway as its idempotency key. Its repr names neither the contact nor the text."""
+    message, and goes to the gateway as its idempotency key. `wanted` is asked just before it is handed over: whoever
+    sends it may have given up waiting. Its repr names neither the contact nor the text."""
 
     channel: Channel
     to: str = field(repr=False)
     text: str = field(repr=False)
     subject: str | None = field(repr=False)
     reference: str
+    wanted: Callable[[], bool] = field(default=_wanted, repr=False, compare=False)
+
+    def require_wanted(self) -> None:
+        """Raises PassingFailure: nothing has been handed over yet."""
+        if not self.wanted():
+            raise PassingFailure("stalled")
 
 
 @dataclass(frozen=True, slots=True)

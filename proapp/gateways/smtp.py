@@ -65,7 +65,7 @@ class SmtpGateway:
                 raise PermanentFailure("address_not_supported", undeliverable=True)
             mail = self._mail(message, to, utf8=not to.isascii())
             self._address(server, to, utf8=not to.isascii())
-            self._hand_over(server, mail)
+            self._hand_over(server, mail, message)
         return Accepted(str(mail["Message-ID"])[:120])
 
     def _recipient(self, message: Outgoing) -> str:
@@ -135,10 +135,11 @@ class SmtpGateway:
             raise PassingFailure("recipient_later")  # greylisting, a full mailbox
         raise PermanentFailure("recipient_refused", undeliverable=not _is_policy(said))
 
-    def _hand_over(self, server: _Server, mail: EmailMessage) -> None:
+    def _hand_over(self, server: _Server, mail: EmailMessage, message: Outgoing) -> None:
         code, _ = server.docmd("DATA")
         if code != 354:
             raise PermanentFailure("message_refused") if code >= 500 else PassingFailure("gateway_fault")
+        message.require_wanted()
         try:
             server.send(_dotted(mail.as_bytes()))
             code, _ = server.getreply()

@@ -21,7 +21,7 @@ from proapp.study.effects import TAKEN_BACK
 from proapp.study.model import Study
 from proapp.study.pairing import meaning
 from proapp.study.reasons import still_counts
-from proapp.study.schedule import PlannedAssessment
+from proapp.study.schedule import Anchors, PlannedAssessment
 from proapp.study.status import AssessmentFacts, state
 from proapp.study.versions import AMENDMENT, Chain, Wanted, chain, numbered, plan_in_force
 
@@ -59,7 +59,7 @@ def read_assessments(
         cancelled, version = row.cancelled_reason, named[row.protocol_version]
         if horizon.cut_off is not None and (kind == "baseline" or not sets):
             if member.id not in plans:
-                plans[member.id] = Then.of(study, member, horizon.cut_off)
+                plans[member.id] = Then.of(study, member.site_code, member.anchors, horizon.cut_off)
             then = plans[member.id]
             window = then.window(row, kind, decision)
             cancelled, version = then.cancelled(row, kind, decision), then.version(row, version)
@@ -118,15 +118,15 @@ def _primary_first(responses: Responses) -> tuple[bool, date, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Then:
-    """The plan of one member as the anchors, and the versions of the study, known at the cut-off give it."""
+    """The plan of one participant as the anchors and the versions of the study known at the cut-off give it."""
 
     chain: Chain
     wanted: Mapping[tuple[str, int], Wanted]
 
     @classmethod
-    def of(cls, study: Study, member: Member, cut_off: date) -> Then:
-        then = chain(study, member.site_code, until=cut_off)
-        found = plan_in_force(then, member.anchors)
+    def of(cls, study: Study, site: str, anchors: Anchors, cut_off: date) -> Then:
+        then = chain(study, site, until=cut_off)
+        found = plan_in_force(then, anchors)
         return cls(then, {(one.planned.timepoint, one.planned.occurrence): one for one in found})
 
     def window(self, row: Any, kind: str, decision: Decisions) -> PlannedAssessment | None:

@@ -190,14 +190,29 @@ def reseal_all(session: Session, *, vault: Vault, actor: Actor, now: datetime) -
 
     May be interrupted and repeated: rows already under the newest key are left alone. Raises vault.CannotOpen.
     """
-    rows = session.execute(select(Contact, Participant.site_code).join(Participant)).all()
-    old = [(row, site_code) for row, site_code in rows if not vault.is_newest(row.sealed)]
-    for row, site_code in old:
-        row.sealed = vault.seal(_plain(vault, row), bound_to=_place(row.participant_id))
-        session.flush()
-        entry = Entry("contact.resealed", "contact", row.participant_id, {}, site_code=site_code)
-        audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id)
-    return len(old)
+    rows = session.execute(
+        select(Contact.participant_id, Contact.sealed, Participant.site_code)
+        .join(Participant)
+        .order_by(Contact.participant_id)
+    ).all()
+    done = 0
+    for participant_id, sealed, site_code in rows:
+        if not vault.is_newest(sealed):
+            done += _reseal(session, vault, participant_id, site_code, actor, now)
+    return done
+
+
+def _reseal(session: Session, vault: Vault, participant_id: int, site_code: str, actor: Actor, now: datetime) -> bool:
+    """Behind the participant's lock, from what is in the row then: a number that somebody has just changed stays."""
+    session.execute(select(Participant.id).where(Participant.id == participant_id).with_for_update(key_share=True))
+    row = session.get_one(Contact, participant_id, populate_existing=True)
+    if vault.is_newest(row.sealed):
+        return False
+    row.sealed = vault.seal(_plain(vault, row), bound_to=_place(participant_id))
+    session.flush()
+    entry = Entry("contact.resealed", "contact", participant_id, {}, site_code=site_code)
+    audit.record(session, entry, actor=actor, now=now, participant_id=participant_id, locked=True)
+    return True
 
 
 def differences(before: ContactDetails, after: ContactDetails) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,6 +19,7 @@ from proapp.db.models import Message, Participant
 from proapp.services import cohort, register, reminding_facts, versions
 from proapp.services.cohort import Attempt, Expected, Member, Scope
 from proapp.services.errors import NotFound
+from proapp.services.reminding_search import tried_by
 from proapp.services.vault import Vault
 from proapp.study import follow_up
 from proapp.study.follow_up import Decision, Subject
@@ -65,13 +67,15 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """`known_at` is the moment whose facts are told: the end of the day, or now if that comes first."""
+    """`known_at` is the moment whose facts are told: the end of the day, or now if that comes first. `zone` is that of
+    the site that was responsible then."""
 
     member: Member
     day: date
     today: date
     known_at: datetime
     about: tuple[About, ...]
+    zone: ZoneInfo
 
 
 def explain(
@@ -86,11 +90,11 @@ def explain(
 ) -> Explained:
     """The reminder plan of one participant on a local `day` (None: today). Raises NotFound."""
     member = _member(session, study=study, sites=sites, study_id=study_id, now=now)
-    zone = study.zone(member.site_code)
-    today = local_date(now, zone)
+    today = local_date(now, study.zone(member.site_code))
     day = day or today
+    zone = study.zone(member.site_code if day >= today else member.site_on(day))
     known_at = follow_up.moment(day, now=now, zone=zone)
-    subjects = reminding_facts.subjects(
+    cases = reminding_facts.cases(
         session,
         study=study,
         vault=vault,
@@ -99,16 +103,20 @@ def explain(
     )
     sent = messages(session, member.id)
     wrote = {message.assessment_id for message in sent if message.queued_at <= known_at}
-    then = [_then(one, subjects[one.id], one.id in wrote) for one in member.assessments if one.id in subjects]
+    then = [_then(one, cases[one.id].subject, one.id in wrote) for one in member.assessments if one.id in cases]
     asked = [(one, False) for one in _in_question(then, day)] + [(one, True) for one in _coming(then, day)]
-    study = versions.knowing(session, study, {one.protocol_version for one, _ in asked})
+    study = versions.knowing(session, study, {cases[one.id].version for one, _ in asked})
+    sent_that_day = tried_by(session, study=study, moment=known_at)
     about = []
     for one, is_next in asked:
-        follows = followed(study, one.protocol_version, one.timepoint, site=member.site_code, day=day)
+        case = cases[one.id]
+        follows = followed(study, case.version, one.timepoint, site=case.site_code, day=day)
         if follows is not None:
-            decisions = follow_up.explain(*follows, subjects[one.id], day=day, now=now, zone=zone)
+            decisions = follow_up.explain(
+                *follows, case.subject, day=day, now=now, zone=zone, study_sent_that_day=sent_that_day
+            )
             about.append(About(one, tuple(_steps(decisions, one, sent)), is_next))
-    return Explained(member, day, today, known_at, tuple(about))
+    return Explained(member, day, today, known_at, tuple(about), zone)
 
 
 def messages(session: Session, participant_id: int) -> list[Sent]:

@@ -25,6 +25,7 @@ Trouble = Literal[
     "queue_late",
     "gateway_failing",
     "nothing_sent",
+    "no_gateway",
     "outcomes_unknown",
     "cap_reached",
     "activation_late",
@@ -52,6 +53,7 @@ class Health:
     due; `failed` and `unknown` (found possibly sent) are of the last 24 hours, `left` and `arrived` of the last 7 days.
     `tried_today` counts the messages to participants of the study's day, `cap` is the most that may be.
 
+    `into_the_log` names the ways whose last message went to the gateway that sends nothing, though the trial is real.
     `not_begun` is (version, site, since when) of what should have begun at a site and has not.
 
     A message that failed because its address is wrong says nothing about the system: it is not in `due`, nor unsent.
@@ -74,6 +76,7 @@ class Health:
     unknown: int
     tried_today: int
     cap: int
+    into_the_log: Sequence[str] = ()
     not_begun: Sequence[tuple[str, str, datetime]] = ()
 
     @property
@@ -85,6 +88,7 @@ class Health:
             ("gateway_failing", _older(self.oldest_retried, FAILING_LATE, self.now)),
             ("activation_late", any(_older(since, ACTIVATION_LATE, self.now) for _, _, since in self.not_begun)),
             ("nothing_sent", self.handed_over == 0 and _older(self.oldest_unsent, FAILING_LATE, self.now)),
+            ("no_gateway", bool(self.into_the_log)),
             ("outcomes_unknown", self.unknown >= UNKNOWN),
             ("cap_reached", self.tried_today >= self.cap),
         ]
@@ -114,7 +118,7 @@ def health(session: Session, *, study: Study, now: datetime) -> Health:
         oldest_waiting=_first(row.waiting for row in rows),
         oldest_retried=_first(row.retried for row in rows),
         oldest_unsent=_first(row.unsent for row in rows),
-        last_handed_over=max((row.handed_over_at for row in rows if row.handed_over_at), default=None),
+        last_handed_over=_last(row.handed_over_at for row in rows),
         due=sum(int(row.due) for row in rows),
         handed_over=sum(int(row.handed_over) for row in rows),
         failed=sum(int(row.failed) for row in rows),
@@ -123,6 +127,7 @@ def health(session: Session, *, study: Study, now: datetime) -> Health:
         unknown=sum(int(row.unknown) for row in rows),
         tried_today=sum(int(row.tried_today) for row in rows),
         cap=study.follow_up.cap_study,
+        into_the_log=() if told.get("kind") == "demo" else tuple(_into_the_log(rows, now)),
         not_begun=tuple(one for one in _beginnings(told, study) if one[2] <= now),
     )
 
@@ -161,6 +166,14 @@ def _noted() -> Any:
     return union_all(select(Installation.name, Installation.value), waiting)
 
 
+def _into_the_log(rows: Sequence[Any], now: datetime) -> Iterator[str]:
+    """The ways on which the log was the last to take a message, lately: for a trial that is no gateway at all."""
+    for channel in ELECTRONIC:
+        logged, left = (_last(getattr(row, f"{channel}_{what}") for row in rows) for what in ("logged", "left"))
+        if logged is not None and now - logged <= SILENCE and (left is None or logged > left):
+            yield channel
+
+
 def _beginnings(told: Mapping[str, str], study: Study) -> Iterator[tuple[str, str, datetime]]:
     """(version, site, from when on) of what waits to begin."""
     for name, day in sorted(told.items()):
@@ -195,10 +208,18 @@ def _messages(now: datetime, *, midnight: datetime) -> Any:
                 & (Message.handed_over_at.is_not(None))
                 & (Message.handed_over_at >= now - RATE_OVER)
             ).label("left"),
+            *(_last_to(channel, is_log=True).label(f"{channel}_logged") for channel in ELECTRONIC),
+            *(_last_to(channel, is_log=False).label(f"{channel}_left") for channel in ELECTRONIC),
         )
         .where(Message.channel.in_(ELECTRONIC))
         .group_by(Message.state)
     )
+
+
+def _last_to(channel: str, *, is_log: bool) -> Any:
+    """When the log, or any other gateway, last took a message on that way."""
+    to_it = (Message.gateway == "log") if is_log else (Message.gateway != "log")
+    return func.max(case(((Message.channel == channel) & to_it, Message.handed_over_at)))
 
 
 def _number(condition: Any) -> Any:
@@ -207,6 +228,10 @@ def _number(condition: Any) -> Any:
 
 def _first(moments: Any) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _last(moments: Any) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _moment(value: str | None) -> datetime | None:

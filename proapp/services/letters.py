@@ -18,7 +18,10 @@ from proapp.db.models import Message, Participant
 from proapp.services import cohort, contact_log, messages
 from proapp.services.audit import Actor
 from proapp.services.cohort import Expected, Scope
+from proapp.services.composing import decided_again, require_openable
 from proapp.services.errors import NotFound
+from proapp.services.reminding_facts import cases
+from proapp.services.vault import CannotOpen, Vault
 from proapp.services.work_cases import may_contact
 from proapp.study.model import Study
 from proapp.study.status import is_waiting
@@ -82,6 +85,50 @@ def mark_sent(
             now=now,
         )
     return str(row.study_id)
+
+
+def unwanted(
+    session: Session, *, study: Study, vault: Vault, now: datetime, lock: bool = False
+) -> list[tuple[Any, str]]:
+    """Letters in the list that the plan does not want any more: the row, and why. What was changed after it was put
+    there (the study or the site has closed, an amendment took the step out) speaks against a letter as it does against
+    a message. With `lock` the participants are held, and those passed over that somebody else holds.
+    """
+    table, people = Message.__table__, Participant.__table__
+    query = (
+        select(table, people.c.site_code)
+        .join(people, people.c.id == table.c.participant_id)
+        .where(table.c.state == "queued", table.c.channel == "letter", table.c.assessment_id.is_not(None))
+        .order_by(table.c.id)
+    )
+    if lock:
+        query = query.with_for_update(key_share=True, of=[table, people], skip_locked=True)
+    rows = session.execute(query).all()
+    known = cases(session, study=study, vault=vault, assessment_ids=[row.assessment_id for row in rows])
+    found: list[tuple[Any, str]] = []
+    for row in rows:
+        if row.assessment_id in known:
+            decision = decided_again(session, row, known[row.assessment_id], study, now)
+            if decision.verdict == "not" and not (decision.reason == "no_contact" and _is_shut(session, row, vault)):
+                found.append((row, decision.reason))
+    return found
+
+
+def _is_shut(session: Session, row: Any, vault: Vault) -> bool:
+    """Whether there is a contact that cannot be read: it is not known then that there is none."""
+    try:
+        require_openable(session, row.participant_id, vault)
+    except CannotOpen:
+        return True
+    return False
+
+
+def drop_unwanted(session: Session, *, study: Study, vault: Vault, actor: Actor, now: datetime) -> int:
+    """Take them out of the list; returns how many. The caller commits."""
+    found = unwanted(session, study=study, vault=vault, now=now, lock=True)
+    for row, why in found:
+        messages.cancel_letter(session, row, why, actor=actor, now=now)
+    return len(found)
 
 
 def _letter(row: Any, assessment: Expected | None, study: Study, now: datetime) -> Letter | None:

@@ -177,12 +177,17 @@ def drop_useless_letters(session: Session, *, actor: Actor, now: datetime) -> in
         query.where(_useless(now)).with_for_update(key_share=True, of=[_message, people], skip_locked=True)
     ).all()
     for row in rows:
-        values = {"state": "cancelled", "state_reason": "too_late", "settled_at": now}
-        session.execute(update(_message).where(_message.c.id == row.id).values(**values))
-        details = {"why": "too_late", "step": row.step, "channel": row.channel}
-        entry = Entry("message.cancelled", "message", row.id, details, site_code=row.site_code)
-        audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id, locked=True)
+        cancel_letter(session, row, "too_late", actor=actor, now=now)
     return len(rows)
+
+
+def cancel_letter(session: Session, row: Any, why: str, *, actor: Actor, now: datetime) -> None:
+    """The caller holds the row and its participant."""
+    values = {"state": "cancelled", "state_reason": why, "settled_at": now}
+    session.execute(update(_message).where(_message.c.id == row.id).values(**values))
+    details = {"why": why, "step": row.step, "channel": row.channel}
+    entry = Entry("message.cancelled", "message", row.id, details, site_code=row.site_code)
+    audit.record(session, entry, actor=actor, now=now, participant_id=row.participant_id, locked=True)
 
 
 def _useless(now: datetime) -> Any:

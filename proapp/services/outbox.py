@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from proapp.db.models import Message, Participant
 from proapp.gateways.protocol import Outgoing
-from proapp.services import audit, receipts
+from proapp.services import audit, receipts, versions
 from proapp.services.audit import WORKER, Actor, Entry
 from proapp.services.composing import LONGEST_WAIT, Composer, Prepared, Verdict, prepare
 from proapp.services.messages import ELECTRONIC
@@ -37,7 +37,7 @@ from proapp.study.model import Study
 LEASE = timedelta(minutes=2)  # several times what a gateway may take
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
 LONGEST_TRY = timedelta(days=2)  # of a message that is not useless from some moment on
-AT_ONCE = 50  # rows looked at in one claim that turn out not to go
+AT_ONCE = 50  # rows looked at in one claim that turn out not to go: so many participants are held until it commits
 
 log = structlog.get_logger()
 _message: Any = Message.__table__
@@ -45,13 +45,22 @@ _message: Any = Message.__table__
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that this worker, and no other, may hand over now. Its repr names neither address nor text."""
+    """A message that this worker, and no other, may hand over now: `at` is when it was decided that it may go. Its repr
+    names neither address nor text."""
 
     id: int
     kind: str
     outgoing: Outgoing
     units: int | None
     attempt: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PutAside:
+    """None of the rows that were looked at may go, and there may be more behind them: claim again."""
+
+    rows: int
 
 
 def waiting(session: Session, *, now: datetime) -> bool:
@@ -72,18 +81,19 @@ def claim(
     composers: Mapping[str, Composer] | None = None,
     actor: Actor = WORKER,
     resting: frozenset[str] = frozenset(),
-) -> Claimed | None:
-    """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends.
-    Nothing goes on a channel that is `resting`.
+) -> Claimed | PutAside | None:
+    """The next message that may go, held for LEASE; None when there is none. The caller commits before it sends, and
+    before it claims again where so many were put aside. Nothing goes on a channel that is `resting`.
 
-    Each is decided about anew behind the lock of its participant: what may no longer go is cancelled here, what has to
-    wait is put back, and so is what cannot be decided about. Rows that others hold are passed over, so any number of
-    workers may claim at once.
+    Each is decided about anew behind the lock of its participant, by the study as it is in force at this moment: what
+    may no longer go is cancelled here, what has to wait is put back, and so is what cannot be decided about. Rows that
+    others hold are passed over, so any number of workers may claim at once.
     """
     for _ in range(AT_ONCE):
         row = _next(session, now, resting)
         if row is None:
             return None
+        study = versions.current(session, study)  # a version may have begun since the worker's turn did
         about: dict[str, Any] = {"study": study, "vault": vault, "base_url": base_url, "composers": composers or {}}
         try:
             verdict = prepare(session, row, **about, now=now)
@@ -97,7 +107,7 @@ def claim(
         if isinstance(verdict, Prepared):
             return _take(session, row, verdict, worker, vault, now)
         _put_aside(session, row, verdict, actor, now)
-    return None
+    return PutAside(AT_ONCE)
 
 
 def _due(now: datetime, resting: frozenset[str] = frozenset()) -> Any:
@@ -126,6 +136,7 @@ def _and_participant() -> Select[*tuple[Any, ...]]:
 
 def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault, now: datetime) -> Claimed:
     attempt = row.attempts + 1
+    reference = _reference(row, ready, vault)
     _change(
         session,
         row.id,
@@ -135,17 +146,22 @@ def _take(session: Session, row: Any, ready: Prepared, worker: str, vault: Vault
         next_try_at=now,
         claimed_by=worker,
         lease_until=now + LEASE,
+        reference=reference,
         units=ready.units,
         not_after=ready.not_after,  # its window may have been moved since it was queued
         **({"link_hash": ready.link_hash} if ready.link_hash else {}),
     )
-    # The same at every try of this message, and of no other, whoever else uses the gateway. What came to nothing there
-    # and is sent again by hand (it still bears the provider's reference) is another one: else the gateway, which knows
-    # this one, would send nothing and say that all is well.
-    what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
-    reference = vault.keyed_hash("message", what)[:32]
     outgoing = Outgoing(ready.channel, ready.to, ready.text, ready.subject, reference)
-    return Claimed(row.id, row.kind, outgoing, ready.units, attempt)
+    return Claimed(row.id, row.kind, outgoing, ready.units, attempt, now)
+
+
+def _reference(row: Any, ready: Prepared, vault: Vault) -> str:
+    """The same at every try of this message to the same number or address, and of no other, whoever else uses the
+    gateway. What came to nothing there and is sent again by hand (it still bears the provider's reference), or goes to
+    a corrected number, is another one: else the gateway, which knows this one, would send nothing and say that all is
+    well."""
+    what = row.key if row.provider_ref is None else f"{row.key} after {row.provider_ref}"
+    return vault.keyed_hash("message", f"{what} to {ready.to}")[:32]
 
 
 def _undecidable(row: Any, now: datetime) -> Verdict:
@@ -157,7 +173,10 @@ def _undecidable(row: Any, now: datetime) -> Verdict:
 
 def _put_aside(session: Session, row: Any, verdict: Verdict, actor: Actor, now: datetime) -> None:
     if verdict.until is not None:
-        _change(session, row.id, next_try_at=max(verdict.until, now + timedelta(minutes=1)), channel=verdict.channel)
+        # What a gateway said of a message that was tried says more than why it waits now.
+        why = {} if row.attempts else {"state_reason": verdict.reason}
+        again_at = max(verdict.until, now + timedelta(minutes=1))
+        _change(session, row.id, next_try_at=again_at, channel=verdict.channel, **why)
         details = {"why": verdict.reason, "until": verdict.until}
         _note(session, row, "message.postponed", details, actor, now)
     elif row.attempts and row.not_after is not None and now >= row.not_after:
@@ -276,6 +295,7 @@ def unclear(
     if row is None:
         return False
     _possibly_sent(session, row, reason, actor, now, gateway=gateway)
+    receipts.take_early_of(session, row, actor=actor, now=now)
     return True
 
 
@@ -287,6 +307,7 @@ def settle_expired(session: Session, *, now: datetime, actor: Actor = WORKER) ->
     rows += list(session.execute(own.with_for_update(skip_locked=True)))
     for row in rows:
         _possibly_sent(session, row, LEASE_OVER, actor, now)
+        receipts.take_early_of(session, row, actor=actor, now=now)
     return len(rows)
 
 

@@ -39,7 +39,8 @@ class Offers:
     """Times at which a reminder can come, and why one that could be expected is not among them.
 
     `why_not`: no_messages (the patient chose letters, or there is nothing to reach them by), unreachable (what is
-    recorded is known to be wrong), paused, last_day (it closes before the next reminder could come), or empty.
+    recorded is known to be wrong), lost (the clinic has noted that contact is lost), paused, last_day (it closes before
+    the next reminder could come), or empty.
     """
 
     times: Mapping[When, datetime]
@@ -61,6 +62,8 @@ def offers(session: Session, sitting: Sitting, *, vault: Vault) -> Offers:
         return Offers({}, "no_messages")
     if reach.undeliverable or reach.wrong_number:
         return Offers({}, "unreachable")
+    if reach.lost:
+        return Offers({}, "lost")
     times = _times(sitting)
     inside = {when: at for when, at in times.items() if _is_inside(at, sitting)}
     awake = {when: at for when, at in inside.items() if not _is_paused(at, sitting, reach)}

@@ -64,7 +64,9 @@ def receive(
     audit.record(
         session, entry, actor=actor, now=now, participant_id=participant_id, locked=participant_id is not None
     )  # fmt: skip
-    if message is not None:
+    # While it is being handed over who does that takes up what came early.
+    early = message is not None and message.state == "sending" and message.provider_ref != provider_ref
+    if message is not None and not early:
         _apply(session, message, status, reason, actor=actor, now=now)
     return True
 
@@ -80,9 +82,20 @@ def take_early(
     session: Session, message_id: int, gateway: str, provider_ref: str, *, actor: Actor, now: datetime
 ) -> None:
     """Reports that came before the reference was recorded; the caller holds the participant's lock."""
-    query = select(_receipt.c.status, _receipt.c.reason).where(
-        _receipt.c.gateway == gateway, _receipt.c.provider_ref == provider_ref
-    )
+    known = (_receipt.c.gateway == gateway) & (_receipt.c.provider_ref == provider_ref)
+    _take(session, message_id, known, actor=actor, now=now)
+
+
+def take_early_of(session: Session, row: Any, *, actor: Actor, now: datetime) -> None:
+    """Reports that name our own reference of a message of which nobody knows whether it went: no answer ever said what
+    the provider's is, but many have no other. The caller holds the row and its participant."""
+    if row.reference is not None:
+        known = (_receipt.c.provider_ref == row.reference) | _receipt.c.provider_ref.startswith(f"<{row.reference}@")
+        _take(session, row.id, known, actor=actor, now=now)
+
+
+def _take(session: Session, message_id: int, known: Any, *, actor: Actor, now: datetime) -> None:
+    query = select(_receipt.c.status, _receipt.c.reason).where(known)
     for status, reason in session.execute(query.order_by(_receipt.c.id)).all():
         message = session.execute(_with_site().where(_message.c.id == message_id)).one()
         _apply(session, message, status, reason, actor=actor, now=now)
@@ -93,12 +106,19 @@ def _with_site() -> Any:
 
 
 def _behind_lock(session: Session, gateway: str, provider_ref: str) -> Any:
-    """The message of that reference, behind its participant's lock; None if there is none (yet)."""
-    mine = (_message.c.gateway == gateway) & (_message.c.provider_ref == provider_ref)
+    """The message of that reference, the provider's or ours, behind its participant's lock; None if there is none
+    (yet)."""
+    theirs = (_message.c.gateway == gateway) & (_message.c.provider_ref == provider_ref)
+    mine = theirs | (_message.c.reference == own_reference(provider_ref))
     whose = session.scalars(select(_message.c.participant_id).where(mine)).first()
     if whose is not None:
         session.execute(select(Participant.id).where(Participant.id == whose).with_for_update(key_share=True))
     return session.execute(_with_site().where(mine).order_by(_message.c.id.desc()).limit(1)).first()
+
+
+def own_reference(provider_ref: str) -> str:
+    """Ours, in what a provider reports: as it is, or as the Message-ID of an e-mail."""
+    return provider_ref.removeprefix("<").partition("@")[0]
 
 
 def _apply(session: Session, message: Any, status: str, reason: str | None, *, actor: Actor, now: datetime) -> None:

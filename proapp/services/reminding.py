@@ -205,14 +205,14 @@ def _wanted(case: Case, study: Study, now: datetime, just_queued: int, sent_toda
     known = replace(case.subject, sent_to_participant=(*case.subject.sent_to_participant, *[now] * just_queued))
     said = decide(study, timepoint, known, now=now, zone=zone, study_sent_today=sent_today)
     if any(decision.verdict == "send" and decision.via == "letter" for decision in said):
-        said = _with_room_for_letters(said, decide(_patient(study), timepoint, known, now=now, zone=zone))
+        said = _with_room_for_letters(said, decide(unhurried(study), timepoint, known, now=now, zone=zone))
     wanted = [Due(case, decision) for decision in said if decision.verdict == "send" and decision.via in WAYS]
     electronic = [one for one in wanted if one.decision.via in ELECTRONIC]
     # Each was decided alone: of several messages about one assessment the next tick decides about the others.
     return [one for one in wanted if one not in electronic[1:]]
 
 
-def _patient(study: Study) -> Study:
+def unhurried(study: Study) -> Study:
     """The study as it would be if what was missed stayed of use."""
     return study.model_copy(update={"follow_up": study.follow_up.model_copy(update={"useful_days": 3650})})
 

@@ -216,6 +216,12 @@ def tried_today(session: Session, *, study: Study, now: datetime, queued: bool =
     return int(session.scalar(query) or 0)
 
 
+def tried_by(session: Session, *, study: Study, moment: datetime) -> int:
+    """How many of that local day of the study had been tried by the moment, as far as their last try tells."""
+    which = and_(is_tried(day_begins(study, moment)), Message.next_try_at <= moment, Message.channel.in_(ELECTRONIC))
+    return int(session.scalar(select(func.count()).where(which)) or 0)
+
+
 def tried_with_room(session: Session, *, study: Study, now: datetime, cap: int) -> int:
     """`tried_today`, exact where it matters: near the `cap` those who are about to hand something over count one after
     the other, each until the end of its transaction, so that the last place is taken once (SQLite has one writer)."""

@@ -108,6 +108,14 @@ class Vault:
         """The token of a personal link: 26 signs, 128 bits."""
         return self._signs(LINK_LENGTH)
 
+    def link_token_of(self, value: str) -> str:
+        """The one token of a personal link that belongs to `value`: like a new one to whoever has not the key."""
+        number, signs = int(self.keyed_hash("link", value), 16), ""
+        for _ in range(LINK_LENGTH):
+            number, place = divmod(number, len(ALPHABET))
+            signs += ALPHABET[place]
+        return signs
+
     def _signs(self, length: int) -> str:
         signs: list[str] = []
         limit = 256 - 256 % len(ALPHABET)

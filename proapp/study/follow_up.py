@@ -88,7 +88,14 @@ def recheck(
 
 
 def explain(
-    study: Study, timepoint: TimePoint, subject: Subject, *, day: date, now: datetime, zone: ZoneInfo
+    study: Study,
+    timepoint: TimePoint,
+    subject: Subject,
+    *,
+    day: date,
+    now: datetime,
+    zone: ZoneInfo,
+    study_sent_that_day: int = 0,
 ) -> tuple[Decision, ...]:
     """The decisions as of the end of the local `day`, or as of `now` if that comes first. `subject` holds what was
     known then (see `moment`).
@@ -97,7 +104,9 @@ def explain(
     """
     over = close_instant(day, zone) <= now
     at = moment(day, now=now, zone=zone)
-    return _decisions(timepoint, Case(study, subject, at, local_date(at, zone), zone, mind_quiet=not over))
+    return _decisions(
+        timepoint, Case(study, subject, at, local_date(at, zone), zone, study_sent_that_day, mind_quiet=not over)
+    )
 
 
 def moment(day: date, *, now: datetime, zone: ZoneInfo) -> datetime:

@@ -149,6 +149,9 @@ def _held_up(step: Step, due_at: datetime, at: datetime, case: Case) -> tuple[Re
     for first, last in subject.reach.pauses:
         if first <= day and (last is None or day <= last):
             return "paused", None if last is None else close_instant(last, zone)
+    again_on = subject.ask_again_on
+    if subject.told_by_phone and step.channel in TO_PARTICIPANT and (again_on is None or day < again_on):
+        return "answered_by_phone", None if again_on is None else open_instant(again_on, zone)
     return _held_up_electronically(step, at, day, case) if step.via in ELECTRONIC else None
 
 

@@ -20,6 +20,7 @@ Reason = Literal[
     "later",
     "asked_later",
     "paused",
+    "answered_by_phone",
     "not_a_sending_day",
     "quiet_hours",
     "cap_study",
@@ -92,7 +93,8 @@ class Subject:
 
     `sent` are the outbox's rows about it; `sent_to_participant` the instants of electronic messages to the participant
     about anything, lately (queued ones too; cancelled and failed ones not). `remind_later_at` is the latest wish.
-    `site_closed_on` is the last day on which the site takes part.
+    `site_closed_on` is the last day on which the site takes part. `told_by_phone`: the answers were given to somebody
+    who rang, and nothing goes to the participant about them before the day `ask_again_on` (None: until further notice).
     """
 
     facts: AssessmentFacts
@@ -102,6 +104,8 @@ class Subject:
     sent_to_participant: tuple[datetime, ...] = ()
     remind_later_at: datetime | None = None
     site_closed_on: date | None = None
+    told_by_phone: bool = False
+    ask_again_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,13 @@ def http() -> Response:
     return _taken("http", _of_json, request.get_json(force=True, silent=True))
 
 
+@blueprint.post("/smtp")
+@audience("gateway")
+def smtp() -> Response:
+    """As /http, of whatever reads the mail that comes back: "id" is the Message-ID of the mail that bounced."""
+    return _taken("smtp", _of_json, request.get_json(force=True, silent=True))
+
+
 def _taken(gateway: str, read: Any, given: Any) -> Response:
     try:
         report: Report = read(given)

@@ -24,8 +24,9 @@ def email(**changed: object) -> Outgoing:
 
 
 @contextmanager
-def speaking(*lines: bytes, then_close: bool = False) -> Iterator[int]:
-    """A server that answers each piece it receives with the next of `lines` (the first at once), then nothing more."""
+def speaking(*lines: bytes, then_close: bool = False, received: list[bytes] | None = None) -> Iterator[int]:
+    """A server that answers each piece it receives with the next of `lines` (the first at once), then nothing more.
+    What comes after the last of them is put into `received`."""
     listener = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
 
@@ -42,6 +43,8 @@ def speaking(*lines: bytes, then_close: bool = False) -> Iterator[int]:
             if then_close:
                 peer.recv(65536)
                 return
+            while received is not None and (piece := peer.recv(65536)):
+                received.append(piece)
             done.wait(20)
 
     thread = threading.Thread(target=serve, daemon=True)

@@ -27,6 +27,7 @@ from proapp.db.models import (
 from proapp.db.session import UnsafeDatabase
 from proapp.export.bundle import bundle
 from proapp.export.snapshot import snapshot
+from proapp.gateways.protocol import Accepted
 from proapp.instruments.problems import DefinitionError
 from proapp.runtime import SHIPPED_STUDY, refreshed
 from proapp.services import (
@@ -46,7 +47,7 @@ from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
 from proapp.study import versions as book
-from tests.messages import Memory
+from tests.messages import OPENED_TODAY, Memory, rows
 from tests.people import People
 
 TODAY = date(2026, 11, 23)
@@ -827,3 +828,21 @@ def test_a_site_that_has_not_begun_does_not_send_the_words_of_an_amendment(desk,
     assert delivery.deliver_once(desk.runtime, gateway.both(), worker="w") == 2
     new_words = [one.text.startswith(("Provet, nu", "Hej! Nya ord")) for one in gateway.given]
     assert new_words == [True, False]
+
+
+def test_a_version_that_begins_within_a_turn_holds_from_the_next_message_on(desk, runtime, house, clock):
+    """A worker reads the study when its turn begins, and may have two hundred messages before it."""
+    for study_id in ("UME-002", "UME-003"):
+        person = house.people.participant(study_id, randomized_on=OPENED_TODAY, enrolled_at=_at(OPENED_TODAY))
+        house.people.answered(person, "m03", started_at=clock(), codes={})  # begun, so it keeps the version it has
+    assert len(list(delivery.queue_due(runtime, now=clock()))) == 2
+    no_mondays = ('weekdays = ["mon", "tue", "wed", "thu", "fri"]', 'weekdays = ["tue", "wed", "thu", "fri"]')
+    gateway = Memory()
+
+    def answer(_message: Any) -> Accepted:
+        desk.amend(amended(no_mondays), {"UME": TODAY})
+        return Accepted("first")
+
+    gateway.answer = answer
+    assert delivery.deliver_once(runtime, gateway.both(), worker="w") == 1
+    assert [row.state for row in rows(runtime)] == ["sent", "queued"]

@@ -254,6 +254,26 @@ def test_resealing_lets_the_old_key_be_destroyed(session, runtime, enrolled, nur
     assert actions == ["contact.resealed", "contact.resealed"]
 
 
+def test_a_number_that_is_changed_while_rows_are_resealed_stays_changed(session, runtime, enrolled, nurse, monkeypatch):
+    if session.get_bind().dialect.name != "postgresql":
+        pytest.skip("there is one writer")
+    enrolled()
+    session.commit()
+    both = Vault(SECRET, (b"n" * 32, b"k" * 32))
+    looked = both.is_newest
+
+    def meanwhile(sealed):
+        monkeypatch.undo()
+        with runtime.writing.begin() as other:
+            change(other, runtime, nurse, mobile="070-174 06 77")
+        return looked(sealed)
+
+    monkeypatch.setattr(both, "is_newest", meanwhile)
+    assert contacts.reseal_all(session, vault=both, actor=WORKER, now=NOW) == 1
+    found = contacts.read(session, vault=both, study_id="UME-001", sites=None, actor=nurse)
+    assert found.mobile == "+46701740677"
+
+
 def test_sealed_rows_cannot_be_swapped(session, runtime, enrolled, nurse):
     anna, lena = enrolled(), enrolled("UME-002", mobile="070-174 06 56")
     session.get(Contact, anna).sealed = session.get(Contact, lena).sealed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from sqlalchemy import update
 
 from proapp import delivery
 from proapp.db.models import Assessment, AssessmentEvent
-from proapp.services import contact_log, contacts, explaining, outbox
-from proapp.services.audit import Actor
+from proapp.services import contact_log, contacts, explaining, outbox, transfer
+from proapp.services.audit import COMMAND_LINE, Actor
 from proapp.services.contact_log import Note
+from proapp.study.versions import Activation, combine
 from tests.messages import OPENED_TODAY, Memory
 from tests.people import People
 
@@ -49,11 +51,13 @@ def change(runtime, nurse, clock):
     return call
 
 
-def opening(runtime: Any, day: date | None = TODAY, timepoint: str = "m03") -> tuple[str, str | None]:
+def opening(
+    runtime: Any, day: date | None = TODAY, timepoint: str = "m03", sites: frozenset[str] | None = UME
+) -> tuple[str, str | None]:
     """What is said of the step of the first day: reason and way."""
     with runtime.reading() as session:
         found = explaining.explain(
-            session, study=runtime.study, vault=runtime.vault, sites=UME, study_id="UME-001", day=day, now=runtime.clock()
+            session, study=runtime.study, vault=runtime.vault, sites=sites, study_id="UME-001", day=day, now=runtime.clock()
         )  # fmt: skip
     steps = {(one.assessment.timepoint, step.decision.step): step.decision for one in found.about for step in one.steps}
     decision = steps.get((timepoint, "opens+0"))
@@ -142,3 +146,63 @@ def test_an_extension_was_not_known_before_it_was_given(runtime, house, anna, ch
     day_between = late + timedelta(days=2)
     assert opening(runtime, day_between)[0] == "not in question"
     assert opening(runtime, None)[0] != "not in question"
+
+
+# --- the version, the site and the others of that day ----------------------------------------------------------------
+
+
+def test_what_was_so_before_an_amendment_is_told_by_the_version_before_it(runtime, house, anna, change, clock):
+    """Its plan was written anew when the amendment began, with a window that opens three weeks earlier."""
+    change()
+    m03 = house.assessment_id(anna, "m03")
+    wider = tuple(
+        one.model_copy(update={"before_days": one.before_days + 21}) if one.code == "m03" else one
+        for one in runtime.study.timepoints
+    )
+    newer = runtime.study.model_copy(update={"number": "2.0", "timepoints": wider})
+    begins = TODAY + timedelta(days=2)
+    clock.forward(days=3)
+    with runtime.writing.begin() as session:
+        row = session.get(Assessment, m03)
+        row.opens_on, row.protocol_version = row.opens_on - timedelta(days=21), "2.0"
+    runtime = replace(runtime, study=combine(runtime.study, [Activation("UME", begins, newer)]))
+    assert opening(runtime)[0] == "due"
+    assert opening(runtime, begins)[0] == "too_late"
+    assert opening(runtime, None)[0] == "too_late"
+
+
+@pytest.mark.parametrize("closed", ["UME", "LUN"])
+def test_before_a_transfer_the_former_site_decides_and_after_it_the_new_one(
+    runtime, house, nurse, anna, change, clock, closed
+):
+    change()
+    clock.forward(days=2)
+    moved_on = TODAY + timedelta(days=2)
+    given = {"study_id": "UME-001", "note": None, "actor": nurse, "now": clock()}
+    with runtime.writing.begin() as session:
+        transfer.transfer(session, study=runtime.study, sites=UME, to="LUN", effective_on=moved_on, **given)
+    clock.forward(days=1)
+    sites = tuple(
+        one.model_copy(update={"closed_on": TODAY - timedelta(days=1)}) if one.code == closed else one
+        for one in runtime.study.sites
+    )
+    runtime = replace(runtime, study=runtime.study.model_copy(update={"sites": sites}))
+    told = [opening(runtime, day, sites=None)[0] for day in (TODAY, moved_on, None)]
+    assert told == (["site_closed", "due", "due"] if closed == "UME" else ["due", "site_closed", "site_closed"])
+
+
+def test_the_limit_of_the_study_holds_a_message_up_on_the_day_it_was_reached(runtime, house, anna, change, clock):
+    change()
+    beda = house.participant("UME-002", randomized_on=OPENED_TODAY)
+    with runtime.writing.begin() as session:
+        outbox.queue(
+            session, key="test:1", kind="test", channel="sms", participant_id=beda, due_at=clock(), now=clock(),
+            actor=COMMAND_LINE,
+        )  # fmt: skip
+    delivery.deliver_once(runtime, Memory().both(), worker="w1")
+    policy = runtime.study.follow_up.model_copy(update={"cap_study": 1})
+    runtime = replace(runtime, study=runtime.study.model_copy(update={"follow_up": policy}))
+    assert opening(runtime)[0] == "cap_study"
+    clock.forward(days=1)
+    assert opening(runtime, TODAY)[0] == "cap_study"
+    assert opening(runtime, None)[0] == "due"

@@ -181,3 +181,21 @@ def test_the_number_of_statements_does_not_grow(runtime: Any, add: Any, statemen
         found(runtime)
         counts.append(len(statements))
     assert counts == [2, 2]
+
+
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_messages_that_only_the_log_gets_are_told_until_one_went_through_a_gateway(
+    runtime: Any, add: Callable[..., None], channel: str
+) -> None:
+    add("sent", channel="email" if channel == "sms" else "sms", gateway="smtp", handed_over_at=MINUTE)
+    add("sent", channel=channel, gateway="log", handed_over_at=HOUR)
+    assert (found(runtime).troubles, found(runtime).into_the_log) == (("no_gateway",), (channel,))
+    add("delivered", channel=channel, gateway="smtp", handed_over_at=MINUTE)
+    assert found(runtime).troubles == ()
+
+
+def test_a_demonstration_may_write_to_the_log(runtime: Any, add: Callable[..., None]) -> None:
+    add("sent", gateway="log", handed_over_at=HOUR)
+    with runtime.writing.begin() as session:
+        session.execute(insert(Installation), {"name": "kind", "value": "demo"})
+    assert found(runtime).troubles == ()

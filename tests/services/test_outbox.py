@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,12 +24,26 @@ from proapp.db.models import (
     StaffUser,
 )
 from proapp.gateways.protocol import Accepted, PassingFailure, PermanentFailure, UnknownOutcome
-from proapp.services import answering, audit, declining, messages, outbox, participant_events
+from proapp.services import (
+    answering,
+    audit,
+    contact_log,
+    contact_pauses,
+    declining,
+    language_change,
+    messages,
+    missing,
+    outbox,
+    participant_events,
+    transfer,
+)
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
 from proapp.services.sitting_reading import find_sitting
-from proapp.services.vault import Vault
+from proapp.services.vault import Vault, token_hash
+from proapp.study.model import MessageTexts
+from proapp.study.versions import Activation, combine
 from tests.conftest import SECRET
 from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
@@ -257,9 +272,20 @@ def answered_behind_our_back(session: Any, runtime: Any, anna: int) -> None:
     session.execute(insert(ResponseSet).values(assessment_id=assessment, **values))
 
 
+def declined_to_staff(session: Any, runtime: Any, anna: int) -> None:
+    assessment = session.scalars(select(Message.assessment_id)).one()
+    given = {"study": runtime.study, "sites": None, "actor": STAFF, "now": runtime.clock()}
+    missing.decline(session, assessment_id=assessment, note=None, **given)
+
+
 @pytest.mark.parametrize(
     ("fact", "why"),
-    [(wrong_number, "wrong_number"), (undeliverable, "undeliverable"), (answered_behind_our_back, "submitted")],
+    [
+        (wrong_number, "wrong_number"),
+        (undeliverable, "undeliverable"),
+        (answered_behind_our_back, "submitted"),
+        (declined_to_staff, "declined"),
+    ],
 )
 def test_a_fact_that_nobody_cancelled_for_is_seen_before_the_message_goes(runtime, anna, gateway, fact, why):
     tick(runtime)
@@ -277,8 +303,68 @@ def test_a_message_that_the_night_has_overtaken_waits_for_the_morning(runtime, a
     row = only(runtime)
     assert row.state == "queued"
     assert row.next_try_at.isoformat() == "2026-11-24T07:00:00+00:00"
+    assert row.state_reason == "quiet_hours"
     clock.set(row.next_try_at)
     assert deliver(runtime, gateway) == 1
+    assert only(runtime).state_reason is None
+
+
+def test_why_a_gateway_did_not_take_it_is_kept_while_it_waits(runtime, anna, gateway, clock):
+    gateway.answer = raises(PassingFailure("recipient_later"))
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+    clock.forward(hours=11)
+    assert deliver(runtime, gateway) == 0
+    assert (only(runtime).state, only(runtime).state_reason) == ("queued", "recipient_later")
+
+
+def test_a_queued_message_waits_from_the_first_day_of_a_pause_to_its_last(runtime, anna, gateway, clock):
+    tick(runtime)
+    with runtime.writing.begin() as session:
+        contact_pauses.pause_contact(
+            session, study=runtime.study, study_id="UME-001", sites=None, from_on=date(2026, 11, 24),
+            until_on=date(2026, 11, 26), reason="Away", actor=STAFF, now=clock(),
+        )  # fmt: skip
+    assert only(runtime).state == "queued"
+    clock.forward(days=1)
+    assert deliver(runtime, gateway) == 0
+    row = only(runtime)
+    assert (row.state, row.state_reason, row.next_try_at.isoformat()) == (
+        "queued",
+        "paused",
+        "2026-11-27T07:00:00+00:00",
+    )
+    clock.set(row.next_try_at)
+    assert deliver(runtime, gateway) == 1
+
+
+@pytest.mark.parametrize("hour", [19, 20])
+def test_what_was_queued_before_a_transfer_goes_as_the_new_site_and_the_new_language_want_it(
+    runtime, anna, gateway, clock, hour
+):
+    """The new site lives an hour behind, works by an amended text, and has a number of its own."""
+    tick(runtime)
+    text = MessageTexts(sms={"sv": "Ny text, {phone} {link}", "en": "New words, {phone} {link}"})
+    policy = runtime.study.follow_up
+    policy = policy.model_copy(update={"texts": policy.texts.model_copy(update={"reminder": text})})
+    sites = tuple(
+        one.model_copy(update={"time_zone": "Europe/London"}) if one.code == "LUN" else one
+        for one in runtime.study.sites
+    )
+    newer = runtime.study.model_copy(update={"number": "2.0", "follow_up": policy, "sites": sites})
+    runtime = replace(runtime, study=combine(runtime.study, [Activation("LUN", date(2026, 11, 1), newer)]))
+    about = {"study_id": "UME-001", "sites": None, "actor": STAFF, "now": clock()}
+    with runtime.writing.begin() as session:
+        transfer.transfer(session, study=runtime.study, to="LUN", effective_on=clock().date(), note=None, **about)
+        language_change.change_language(session, study=runtime.study, language="en", **about)
+    clock.set(
+        clock().replace(hour=hour, minute=30)
+    )  # 20:30 and 21:30 in Umeå, where it is night; 19:30 and 20:30 there
+    assert deliver(runtime, gateway) == (hour == 19)
+    if hour == 19:
+        assert gateway.given[0].text.startswith(f"New words, {newer.site('LUN').phone}")
+    else:
+        assert only(runtime).next_try_at.isoformat() == "2026-11-24T08:00:00+00:00"
 
 
 def test_who_changed_to_letters_gets_the_message_in_the_list_of_letters(runtime, anna, gateway):
@@ -323,6 +409,22 @@ def test_one_that_cannot_be_decided_about_does_not_hold_up_the_others(runtime, a
     assert (rows(runtime)[0].state, rows(runtime)[0].state_reason) == ("cancelled", "too_late")
 
 
+def test_more_useless_rows_than_are_looked_at_in_one_go_do_not_hide_the_good_one(
+    runtime, anna, gateway, clock, monkeypatch
+):
+    monkeypatch.setattr(outbox, "AT_ONCE", 5)
+    tick(runtime)
+    before = clock() - timedelta(minutes=1)
+    with runtime.writing.begin() as session:
+        for number in range(12):
+            outbox.queue(
+                session, key=f"test:{number}", kind="test", channel="sms", participant_id=anna, due_at=before,
+                now=before, not_after=before, actor=STAFF,
+            )  # fmt: skip
+    assert deliver(runtime, gateway) == 1
+    assert Counter(row.state for row in rows(runtime)) == {"cancelled": 12, "sent": 1}
+
+
 def test_one_that_cannot_be_decided_about_does_not_keep_others_from_being_queued(runtime, anna):
     beda = People(runtime, None, lambda *_: None).participant("UME-002", randomized_on=OPENED_TODAY)
     poison(runtime, anna)
@@ -363,7 +465,9 @@ def test_a_worker_that_was_started_with_the_wrong_keys_cancels_nothing(runtime, 
     assert deliver(wrong, gateway) == 0
     assert only(runtime).state == "queued"
     clock.forward(hours=1)
-    assert deliver(runtime, gateway) == 1
+    n = deliver(runtime, gateway)
+    print(states(runtime), rows(runtime)[0].next_try_at, clock())
+    assert n == 1
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
@@ -470,6 +574,32 @@ def test_a_lease_that_ran_out_leaves_a_message_possibly_sent(runtime, anna, gate
     assert states(runtime) == [("opens+0", "possibly_sent", "lease_over")]
     assert gateway.given == []
     assert told(runtime) == {"message.queued": 1, "message.possibly_sent": 1}
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_worker_that_was_stopped_before_it_sent_does_not_send_when_it_wakes(
+    runtime, anna, gateway, clock, monkeypatch, settled
+):
+    """Its machine slept for sixteen hours: it is two in the morning, and somebody may have died."""
+    sent = delivery._sent
+
+    def asleep(*about: Any) -> Any:
+        now = clock.forward(hours=16)
+        if settled:
+            with runtime.writing.begin() as session:
+                assert outbox.settle_expired(session, now=now) == 1
+        return sent(*about[:2], now)
+
+    tick(runtime)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "_sent", asleep)
+        assert deliver(runtime, gateway) == 1
+    assert gateway.given == []
+    assert states(runtime) == [("opens+0", "queued", "stalled")]
+    end("death")(runtime, anna)
+    clock.set(only(runtime).next_try_at)
+    assert deliver(runtime, gateway) == 0
+    assert gateway.given == []
 
 
 def test_a_worker_that_comes_back_late_still_says_what_became_of_it(runtime, anna, gateway, clock):
@@ -659,6 +789,90 @@ def test_what_perhaps_went_and_is_sent_again_by_hand_keeps_its_reference(runtime
     assert len({message.reference for message in gateway.given}) == 1
 
 
+def test_a_report_by_our_own_reference_tells_of_a_message_whose_sending_came_to_no_answer(runtime, anna, clock):
+    gateway = Memory(answer=raises(UnknownOutcome("no_answer")))
+    tick(runtime)
+    deliver(runtime, gateway)
+    (given,) = gateway.given
+    assert (only(runtime).state, only(runtime).provider_ref, only(runtime).reference) == (
+        "possibly_sent",
+        None,
+        given.reference,
+    )
+    assert report(runtime, "delivered", ref=given.reference)
+    assert only(runtime).state == "delivered"
+
+
+@pytest.mark.parametrize("shape", ["{}", "<{}@pro.example.se>"])
+@pytest.mark.parametrize("dies", [True, False])
+def test_an_early_report_by_our_own_reference_is_taken_up_when_nobody_knows_better(runtime, anna, clock, shape, dies):
+    """It comes while the message is being handed over; then the worker dies, or hears no answer."""
+    one = claimed(runtime)
+    assert report(runtime, "failed", "absent", ref=shape.format(one.outgoing.reference))
+    assert only(runtime).state == "sending"
+    if dies:
+        clock.forward(minutes=3)
+        deliver(runtime, Memory())
+    else:
+        with runtime.writing.begin() as session:
+            outbox.unclear(session, one.id, worker="gone", gateway="log", reason="no_answer", now=clock())
+    assert states(runtime) == [("opens+0", "failed", "absent")]
+    assert contact(runtime).undeliverable_reason == "absent"
+
+
+def test_a_mail_that_bounced_after_it_was_taken_is_on_the_worklist(runtime, anna, gateway, clock):
+    tick(runtime)
+    gateway.name, gateway.answer = "smtp", lambda message: Accepted(f"<{message.reference}@pro.example.se>")
+    deliver(runtime, gateway)
+    clock.forward(minutes=1)
+    for ref in (only(runtime).provider_ref, only(runtime).reference):
+        with runtime.writing.begin() as session:
+            outbox.receive(
+                session, gateway="smtp", provider_ref=ref, status="failed", reason="not_delivered", now=clock()
+            )
+        assert states(runtime) == [("opens+0", "failed", "not_delivered")]
+    assert contact(runtime).undeliverable_at == clock()
+
+
+def personal(runtime: Any) -> Any:
+    sites = tuple(one.model_copy(update={"link": "personal"}) for one in runtime.study.sites)
+    return replace(runtime, study=runtime.study.model_copy(update={"sites": sites}))
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_what_perhaps_went_and_is_sent_again_bears_the_same_link_unless_the_number_was_corrected(
+    runtime, anna, clock, corrected
+):
+    """A gateway that knows the reference drops the second copy; the link that the patient holds must live on."""
+    runtime = personal(runtime)
+    gateway = Memory(answer=raises(UnknownOutcome("no_answer")))
+    tick(runtime)
+    deliver(runtime, gateway)
+    clock.forward(minutes=5)
+    if corrected:
+        new_number(runtime)
+    with runtime.writing.begin() as session:
+        messages.resend(session, only(runtime).id, sites=None, actor=STAFF, now=clock())
+    deliver(runtime, gateway)
+    first, second = (re.search(r"/l#\w+", one.text).group() for one in gateway.given)
+    assert (first == second) is not corrected
+    assert (gateway.given[0].reference == gateway.given[1].reference) is not corrected
+    assert only(runtime).link_hash == token_hash(second.removeprefix("/l#"))
+
+
+def test_a_test_message_does_not_go_beyond_the_most_of_a_day(runtime, anna, gateway, clock):
+    policy = runtime.study.follow_up.model_copy(update={"cap_study": 1})
+    runtime = replace(runtime, study=runtime.study.model_copy(update={"follow_up": policy}))
+    with runtime.writing.begin() as session:
+        for number in range(2):
+            outbox.queue(
+                session, key=f"test:{number}", kind="test", channel="sms", participant_id=anna, due_at=clock(),
+                now=clock(), actor=STAFF,
+            )  # fmt: skip
+    assert deliver(runtime, gateway) == 1
+    assert [(row.state, row.state_reason) for row in rows(runtime)] == [("sent", None), ("queued", "cap_study")]
+
+
 # --- letters --------------------------------------------------------------------------------------------------------
 
 
@@ -688,3 +902,40 @@ def test_a_letter_waits_in_its_list_until_somebody_posts_it(runtime, gateway, cl
             messages.letter_posted(session, letter, sites=frozenset({"LUN"}), actor=STAFF, now=clock())
     assert only(runtime).state == "sent"
     assert told(runtime)["message.posted"] == 1
+
+
+# --- answers that were given over the telephone ---------------------------------------------------------------------
+
+
+def rang(runtime: Any, outcome: str = "answered_by_phone", again_on: date | None = None) -> None:
+    runtime.clock.forward(minutes=1)
+    people = People(runtime, None, lambda *_: None)
+    with runtime.writing.begin() as session:
+        contact_log.log(
+            session, study=runtime.study, sites=None, study_id="UME-001",
+            assessment_id=people.assessment_id(1, "m03"), noted=contact_log.Note("phone", outcome, None, again_on),
+            actor=Actor("staff", people.staff_id("berit"), "nurse"), now=runtime.clock(),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_who_has_answered_a_caller_is_not_reminded_before_the_day_to_ask_again(runtime, anna, gateway, clock, queued):
+    if queued:
+        tick(runtime)
+    rang(runtime, again_on=date(2026, 11, 25))
+    assert (tick(runtime), deliver(runtime, gateway)) == ([], 0)
+    assert [row.state for row in rows(runtime)] == ["queued"] * queued
+    clock.forward(days=2)
+    tick(runtime)
+    assert deliver(runtime, gateway) == 1
+
+
+def test_without_a_day_to_ask_again_nothing_goes_until_somebody_has_rung_again(runtime, anna, gateway, clock):
+    rang(runtime)
+    clock.forward(days=1)
+    assert tick(runtime) == []
+    rang(runtime, "reached_will_answer")
+    assert tick(runtime) == ["opens+0"]
+    rang(runtime)
+    assert deliver(runtime, gateway) == 0
+    assert states(runtime) == [("opens+0", "cancelled", "answered_by_phone")]

@@ -161,6 +161,13 @@ def test_who_cannot_be_reached_is_told_so(session, anna, clock):
     assert anna.offers() == ({}, "unreachable")
 
 
+def test_nobody_is_promised_a_reminder_with_whom_contact_is_lost(anna):
+    anna.people.event(anna.id, "lost_to_follow_up", TODAY)
+    assert anna.offers() == ({}, "lost")
+    with pytest.raises(Refused, match="cannot_remind"):
+        anna.later("tomorrow")
+
+
 def test_during_a_pause_no_reminder_is_offered(anna):
     anna.people.event(anna.id, "contact_pause", TODAY - timedelta(days=1), until="2026-11-30")
     assert anna.offers() == ({}, "paused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -29,6 +30,7 @@ from proapp.services.reminding_search import candidates
 from tests.crowd import reachable_crowd
 from tests.messages import OPENED_TODAY, Memory, new_number, rows, states
 from tests.people import People
+from tests.studies import with_steps
 
 CLOSES_SOON = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)  # six months of the crowd close in a week; 10:00 in Stockholm
 DAY = timedelta(days=1)
@@ -287,6 +289,34 @@ def test_a_letter_that_nobody_posted_leaves_its_list_when_it_is_of_no_more_use(r
     clock.forward(days=6)
     assert tick(runtime) == [("m03", "target+3")]
     assert states(runtime) == [("opens+0", "cancelled", "too_late"), ("target+3", "queued", None)]
+
+
+CHANGED = {
+    "study_closed": lambda study: study.model_copy(update={"closes_on": date(2026, 11, 23)}),
+    "site_closed": lambda study: study.model_copy(
+        update={"sites": tuple(one.model_copy(update={"closed_on": date(2026, 11, 23)}) for one in study.sites)}
+    ),
+    "not_in_policy": lambda study: with_steps(study, "m03", ()),
+}
+
+
+@pytest.mark.parametrize("why", CHANGED)
+def test_a_letter_that_the_plan_does_not_want_any_more_leaves_its_list(runtime, house, clock, why):
+    house.participant(randomized_on=OPENED_TODAY, channel="letter")
+    assert tick(runtime) == [("m03", "opens+0")]
+    clock.forward(days=1)
+    assert tick(runtime) == []
+    assert [row.state for row in rows(runtime)] == ["queued"]
+    tick(replace(runtime, study=CHANGED[why](runtime.study)))
+    assert [(row.state, row.state_reason) for row in rows(runtime)] == [("cancelled", why)]
+
+
+def test_a_letter_may_lie_in_its_list_for_longer_than_a_message_is_of_use(runtime, house, clock):
+    house.participant(randomized_on=OPENED_TODAY, channel="letter")
+    tick(runtime)
+    clock.forward(days=runtime.study.follow_up.useful_days + 2)
+    tick(runtime)
+    assert [row.state for row in rows(runtime)] == ["queued"]
 
 
 def test_a_letter_is_about_one_assessment_and_goes_with_it(runtime, house, clock):

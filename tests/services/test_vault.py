@@ -7,7 +7,16 @@ from collections import Counter
 
 import pytest
 
-from proapp.services.vault import ALPHABET, CODE_LENGTH, CannotOpen, Vault, grouped, normal_code, token_hash
+from proapp.services.vault import (
+    ALPHABET,
+    CODE_LENGTH,
+    LINK_LENGTH,
+    CannotOpen,
+    Vault,
+    grouped,
+    normal_code,
+    token_hash,
+)
 
 OLD, NEW = b"o" * 32, b"n" * 32
 SECRET = "a secret key for the tests, long enough"
@@ -156,3 +165,11 @@ def test_what_is_sealed_is_plain_json():
         json.dumps(vault.open(vault.seal({"b": None, "a": "ö"}, bound_to="x"), bound_to="x"))
         == '{"a": "\\u00f6", "b": null}'
     )
+
+
+def test_a_link_token_that_belongs_to_something_is_always_the_same_and_shaped_like_a_new_one():
+    one, other = (Vault(SECRET, (b"k" * 32,)).link_token_of(value) for value in ("a", "b"))
+    assert one == Vault(SECRET, (b"k" * 32,)).link_token_of("a") != other
+    assert Vault(SECRET + "x", (b"k" * 32,)).link_token_of("a") != one
+    assert len(one) == LINK_LENGTH
+    assert set(one) <= set(ALPHABET)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from proapp.study.follow_up import Reach, Sent, Subject, decide, explain, recheck
 from proapp.study.model import WEEKDAYS
 from proapp.study.status import ParticipantFacts
-from proapp.study.working_days import public_holidays
+from proapp.study.working_days import holidays, public_holidays
 from tests.study.reminded import STOCKHOLM, facts, planned, policy, step
 
 DAY = timedelta(days=1)
@@ -25,6 +25,7 @@ TARGETS = st.one_of(  # so that windows often hold a change of the clock, Easter
     st.sampled_from([date(2026, 3, 29), date(2026, 4, 1), date(2026, 6, 20), date(2026, 10, 25), date(2026, 12, 24)]),
     st.integers(0, 364).map(lambda number: date(2026, 1, 1) + number * DAY),
 )
+ABOUT_THE_NUMBER = ("wrong_number", "undeliverable")
 FACTS = ("submitted", "declined", "died", "stopped", "withdrawn", "lost", "wrong_number", "undeliverable", "unreached")
 # Hours after the target's first midnight, many of them near its ends: the window is open from -14 to +28 days.
 HOURS = st.integers(-16 * 24, 36 * 24) | st.integers(-15 * 24, -12 * 24) | st.integers(26 * 24, 31 * 24)
@@ -33,7 +34,9 @@ HOURS = st.integers(-16 * 24, 36 * 24) | st.integers(-15 * 24, -12 * 24) | st.in
 @dataclass(frozen=True)
 class History:
     """What was recorded, and when: a fact, a pause, a wish, a start, the last day of the study or of the site. `ticks`
-    are the moments the worker ran at; each queued message leaves so many of them later as `delays` say in turn."""
+    are the moments the worker ran at; each queued message leaves so many of them later as `delays` say in turn.
+    `channel` is the way the participant chose; `moves` say from when on the window lies so many days off, `longer` that
+    it was extended by so many, and `busy` on which days the study has sent all that it may."""
 
     target: date
     zone: ZoneInfo
@@ -45,6 +48,21 @@ class History:
     ticks: tuple[datetime, ...] = field(repr=False)
     closings: tuple[tuple[datetime, str, date], ...] = ()
     delays: tuple[int, ...] = (0,)
+    channel: str = "sms"
+    moves: tuple[tuple[datetime, int], ...] = ()
+    longer: tuple[tuple[datetime, int], ...] = ()
+    busy: frozenset[date] = frozenset()
+
+    def target_at(self, now: datetime) -> date:
+        return self.target + next((days for at, days in reversed(self.moves) if at <= now), 0) * DAY
+
+    def last_at(self, now: datetime) -> date:
+        """The last day of the window."""
+        more = next((days for at, days in reversed(self.longer) if at <= now), 0)
+        return self.target_at(now) + (28 + more) * DAY
+
+    def sent_by_all(self, now: datetime, study) -> int:
+        return study.follow_up.cap_study if now.astimezone(self.zone).date() in self.busy else 0
 
     def closes_on(self, now: datetime, what: str) -> date | None:
         """The last day of the study or the site, as it is known then."""
@@ -62,7 +80,8 @@ class History:
         submitted = self.said(now, "submitted")
         begun = self.begun_at if self.begun_at and self.begun_at <= now else None
         window = facts(
-            self.target,
+            self.target_at(now),
+            extension_until=self.last_at(now) if any(at <= now for at, _ in self.longer) else None,
             started_at=begun,
             submitted_at=now if submitted else None,
             completed_on=self.on(now, "submitted"),
@@ -78,15 +97,16 @@ class History:
             self.on(now, "withdrawn"),
         )
         reach = Reach(
-            None if self.said(now, "unreached") else "sms",
+            None if self.said(now, "unreached") else self.channel,
             has_mobile=True,
+            has_email=True,
             undeliverable=self.said(now, "undeliverable"),
             wrong_number=self.said(now, "wrong_number"),
             pauses=tuple((first, last) for at, first, last in self.pauses if at <= now),
             lost=self.said(now, "lost"),
         )
         wishes = [wish for at, wish in self.wishes if at <= now]
-        went = tuple(row.at for row in sent if row.state != "cancelled")
+        went = tuple(row.at for row in sent if row.state != "cancelled" and row.channel != "letter")
         lately = went + tuple(at for at in self.others if at <= now)
         site_closed_on = self.closes_on(now, "site")
         return Subject(window, person, reach, sent, lately, wishes[-1] if wishes else None, site_closed_on)
@@ -148,7 +168,15 @@ def histories(draw):
         tuple(ticks),
         draw(closings(moment, target)),
         tuple(draw(st.lists(st.integers(0, 6), min_size=1, max_size=4))),
+        draw(st.sampled_from(["sms", "sms", "email", "letter"])),
+        draw(changes(moment, st.integers(-7, 7))),
+        draw(changes(moment, st.integers(1, 7))),
+        draw(st.frozensets(st.integers(-14, 28).map(lambda number: target + number * DAY), max_size=4)),
     )
+
+
+def changes(moment, days):
+    return st.just(()) | st.lists(st.tuples(moment, days), max_size=2).map(lambda found: tuple(sorted(found)))
 
 
 def closings(moment, target):
@@ -170,11 +198,12 @@ def run(study, reminders, history):
             now_known = study.model_copy(update={"closes_on": last})
         for _ in timepoint.reminders + (None,):
             known = history.subject(now, tuple(rows))
-            due = [d for d in decide(now_known, timepoint, known, now=now, zone=history.zone) if d.verdict == "send"]
-            due = [d for d in due if d.via == "sms"]
+            everybody = {"study_sent_today": history.sent_by_all(now, study)}
+            said = decide(now_known, timepoint, known, now=now, zone=history.zone, **everybody)
+            due = [d for d in said if d.verdict == "send" and d.via in ("sms", "email", "letter")]
             if not due:
                 break
-            rows.append(Sent(due[0].step, "sms", "queued", now))
+            rows.append(Sent(due[0].step, due[0].via, "queued", now))
             leaves.append(history.delays[len(leaves) % len(history.delays)])
         for number, row in enumerate(rows):
             if row.state != "queued":
@@ -183,11 +212,16 @@ def run(study, reminders, history):
             if leaves[number] >= 0:
                 continue
             known = history.subject(now, tuple(rows))
-            gone = tuple(one.at for one in rows if one.state == "sent") + tuple(
-                at for at in history.others if at <= now
-            )
+            gone = tuple(one.at for one in rows if one.state == "sent" and one.channel != "letter")
+            gone += tuple(at for at in history.others if at <= now)
             decision = recheck(
-                now_known, timepoint, replace(known, sent_to_participant=gone), row, now=now, zone=history.zone
+                now_known,
+                timepoint,
+                replace(known, sent_to_participant=gone),
+                row,
+                now=now,
+                zone=history.zone,
+                study_sent_today=history.sent_by_all(now, study),
             )
             if decision.verdict == "send":
                 rows[number] = row._replace(state="sent", at=now)
@@ -206,27 +240,33 @@ SLOW = settings(max_examples=80)
 @given(said=policies(), reminders=plans(), history=histories())
 def test_no_message_breaks_a_rule(small, said, reminders, history):
     study = small.model_copy(update={"follow_up": said})
-    to_participant = [one for one in reminders if one.channel != "task"]
-    days = {one.key: (_nominal(one, history.target), _day(one, history.target, said)) for one in to_participant}
-    log = run(study, reminders, history)
-    for number, (now, decision, _) in enumerate(log):
-        local = now.astimezone(history.zone)
+    by_letter = history.channel == "letter"
+    to_participant = [one for one in reminders if one.channel == "message" or (one.channel == "sms" and not by_letter)]
+    electronic: list[datetime] = []  # when they went
+    for number, (now, decision, _) in enumerate(log := run(study, reminders, history)):
+        local, target, last = now.astimezone(history.zone), history.target_at(now), history.last_at(now)
+        days = {
+            one.key: (_nominal(one, target, last), _day(one, target, last, said, by_letter)) for one in to_participant
+        }
         wished = decision.step.startswith("later:")
-        # nothing after what was known
-        assert not any(at <= now for at, _ in history.known)
-        for at, first, last in history.pauses:
-            assert not (at <= now and first <= local.date() and (last is None or local.date() <= last))
+        assert decision.via in ({"letter"} if by_letter else {history.channel, "sms"})
+        # nothing after what was known; a letter does not go to the number
+        assert not any(at <= now for at, what in history.known if not by_letter or what not in ABOUT_THE_NUMBER)
+        for at, first, until in history.pauses:
+            assert not (at <= now and first <= local.date() and (until is None or local.date() <= until))
         for what in ("study", "site"):
             assert local.date() <= (history.closes_on(now, what) or date.max)
-        # in the window, and neither at night nor on a free day
-        assert history.target - 14 * DAY <= local.date() <= history.target + 28 * DAY
-        assert not _is_night(local.time(), said)
-        assert wished or _goes_out_on(local.date(), said)
-        # once, and not too many
+        # in the window, and neither at night nor on a free day, nor too many
+        assert target - 14 * DAY <= local.date() <= last
+        if not by_letter:
+            assert not _is_night(local.time(), said)
+            assert wished or _goes_out_on(local.date(), said)
+            assert local.date() not in history.busy
+            that_day = [at for at in (*electronic, *history.others) if at <= now and _same_day(at, now, history.zone)]
+            assert wished or len(that_day) < said.cap_participant
+            electronic.append(now)
+        # once
         assert decision.step not in [before.step for _, before, _ in log[:number]]
-        that_day = [at for at, _, _ in log[:number] if at.astimezone(history.zone).date() == local.date()]
-        that_day += [at for at in history.others if at <= now and at.astimezone(history.zone).date() == local.date()]
-        assert wished or len(that_day) < said.cap_participant
         # not before its time, and while it is of use
         assert decision.due_at <= now
         assert (local.date() - decision.due_at.astimezone(history.zone).date()).days <= said.useful_days
@@ -240,13 +280,22 @@ def test_no_message_breaks_a_rule(small, said, reminders, history):
         assert not (wishes and not wished and decision.due_at <= wishes[-1] and now < wishes[-1])
 
 
+def _same_day(one: datetime, other: datetime, zone: ZoneInfo) -> bool:
+    return one.astimezone(zone).date() == other.astimezone(zone).date()
+
+
 @SLOW
 @given(said=policies(), reminders=plans(), target=TARGETS, zone=st.sampled_from(ZONES))
 def test_who_answers_nothing_is_reminded_of_every_step_at_its_very_minute(small, said, reminders, target, zone):
     """Without an interruption, and with room under the cap, each step that no later one of its day covers goes."""
     study = small.model_copy(update={"follow_up": said.model_copy(update={"cap_participant": 9, "useful_days": 0})})
     timepoint = planned(study, *reminders)
-    days = [(_nominal(one, target), _day(one, target, said), one) for one in reminders if one.channel != "task"]
+    last = target + 28 * DAY
+    days = [
+        (_nominal(one, target, last), _day(one, target, last, said, by_letter=False), one)
+        for one in reminders
+        if one.channel != "task"
+    ]
     expected = {
         datetime.combine(day, one.at or said.send_at, tzinfo=zone).astimezone(UTC)
         for nominal, day, one in days
@@ -341,13 +390,19 @@ def _goes_out_on(day: date, said) -> bool:
     return WEEKDAYS[day.weekday()] in said.weekdays and (said.public_holidays or day not in public_holidays(day.year))
 
 
-def _nominal(reminder, target: date) -> date:
-    return target + timedelta(days=reminder.days + {"opens": -14, "target": 0, "closes": 28}[reminder.relative_to])
+def _nominal(reminder, target: date, last: date) -> date:
+    base = {"opens": target - 14 * DAY, "target": target, "closes": last}[reminder.relative_to]
+    return base + reminder.days * DAY
 
 
-def _day(reminder, target: date, said) -> date | None:
-    own = _nominal(reminder, target)
-    window = [target + timedelta(days=number) for number in range(-14, 29)]
-    after = [day for day in window if day >= own and _goes_out_on(day, said)]
-    before = [day for day in window if day < own and _goes_out_on(day, said)]
+def _day(reminder, target: date, last: date, said, by_letter: bool) -> date | None:
+    own = _nominal(reminder, target, last)
+    window = [target + number * DAY for number in range(-14, (last - target).days + 1)]
+    fits = [day for day in window if (_is_worked_on(day) if by_letter else _goes_out_on(day, said))]
+    after = [day for day in fits if day >= own]
+    before = [day for day in fits if day < own]
     return after[0] if after else before[-1] if before else None
+
+
+def _is_worked_on(day: date) -> bool:
+    return day.weekday() < 5 and day not in holidays(day.year)

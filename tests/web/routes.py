@@ -93,6 +93,7 @@ ROUTES = {
     # gateways
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
     "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
+    "gateway.smtp": Route(GATEWAY, "/receipts/smtp", "POST"),
     # staff, not yet signed in
     "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
     "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),

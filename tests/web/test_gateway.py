@@ -155,7 +155,7 @@ def test_the_reference_of_another_gateway_is_another_message(runtime, message, p
     assert known(runtime, message) == ("sent", 1)
 
 
-@pytest.mark.parametrize("path", ["/receipts/46elks", "/receipts/http"])
+@pytest.mark.parametrize("path", ["/receipts/46elks", "/receipts/http", "/receipts/smtp"])
 @pytest.mark.parametrize(
     "login", [None, "", ":", f"{USER}:", f"{USER}:wrong", f":{PASSWORD}", f"{USER}:{PASSWORD} ", f"{PASSWORD}:{USER}"]
 )

@@ -81,6 +81,10 @@ def _why_not(offers: Offers) -> str:
     return {
         "no_messages": _("You get no messages from us, so we cannot remind you by one."),
         "unreachable": _("Our messages do not reach you. Please check that your contact details are right."),
+        "lost": _(
+            "The clinic has noted that it cannot reach you, so no reminders are sent. "
+            "Call the clinic if you want them again."
+        ),
         "paused": _("Your reminders rest, so none will come. You can end the pause on the first page."),
         "last_day": _("This one closes soon, so there is no later reminder than this.")
         if offers.times

@@ -5,22 +5,23 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request
 from flask_babel import format_date, gettext, lazy_gettext
 from werkzeug.wrappers import Response
 from wtforms import DateField, RadioField, TextAreaField
 from wtforms.fields import SelectChoice
 from wtforms.validators import AnyOf, InputRequired, Length, Optional
 
-from proapp.services import cohort, contact_log, contacts, follow_up
+from proapp.services import cohort, contact_log, contacts, follow_up, missing
 from proapp.services.cohort import Expected, Member
 from proapp.services.errors import NotFound, Refused
 from proapp.services.register import LONGEST_REASON
+from proapp.study.status import may_decline
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import timeline, words
-from proapp.web.staff.work import back_to_list, background, kept
+from proapp.web.staff.work import back_to_list, background
 from proapp.web.transactions import database, now, runtime, today
 
 WRITERS = ("nurse", "investigator", "coordinator")
@@ -153,9 +154,26 @@ def _refuse(form: Form, refusal: Refused, fields: dict[str, Any]) -> None:
 def _after_contact(member: Member, about: Expected | None, noted: contact_log.Note) -> Response:
     said = str(words.OUTCOMES[noted.outcome])
     flash(gettext("Contact with %(study_id)s noted: %(outcome)s.", study_id=member.study_id, outcome=said))
-    if noted.outcome == "declined" and about is not None and _waits(about):
-        return redirect(url_for("staff.reason", assessment_id=about.id, **kept()), code=303)
+    if noted.outcome == "declined" and about is not None and may_decline(about.state):
+        _decline(about)
     return redirect(back_to_list(), code=303)
+
+
+def _decline(about: Expected) -> None:
+    """A no is recorded with the call in which it was said: nobody is reminded of what has just been refused."""
+    given: dict[str, Any] = {"study": runtime().study, "sites": staff().sites, "actor": staff_actor(), "now": now()}
+    missing.decline(database(), assessment_id=about.id, note=None, **given)
+    tell_refusal(about)
+
+
+def tell_refusal(assessment: Expected) -> None:
+    who, what = assessment.member.study_id, background().name(assessment)
+    said = gettext(
+        "%(study_id)s, %(timepoint)s: will not answer. It can be taken back while the window is open.",
+        study_id=who,
+        timepoint=what,
+    )
+    flash(said)
 
 
 def _contact_page(form: ContactForm, member: Member, about: Expected | None) -> str:

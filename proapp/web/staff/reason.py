@@ -19,7 +19,7 @@ from proapp.services.register import LONGEST_REASON
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
-from proapp.web.staff.contact_log import WRITERS
+from proapp.web.staff.contact_log import WRITERS, tell_refusal
 from proapp.web.staff.presenters import reasons, timeline, words
 from proapp.web.staff.work import back_to_list, background, kept
 from proapp.web.transactions import database, now, runtime
@@ -102,13 +102,7 @@ def decline(assessment_id: int) -> Response | tuple[str, int]:
         except Refused as refusal:
             _refuse(form, refusal)
         else:
-            flash(
-                gettext(
-                    "%(study_id)s, %(timepoint)s: will not answer. It can be taken back while the window is open.",
-                    study_id=assessment.member.study_id,
-                    timepoint=background().name(assessment),
-                )
-            )
+            tell_refusal(assessment)
             return redirect(back_to_list(), code=303)
     return _page(form, assessment_id), 422
 

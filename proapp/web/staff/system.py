@@ -31,6 +31,9 @@ TROUBLES = {
         " Participants there still follow the one before."
     ),
     "nothing_sent": lazy_gettext("Messages were due, and nothing was sent for 48 hours."),
+    "no_gateway": lazy_gettext(
+        "Messages are only written to the log, and nobody gets them: no gateway is named for e-mail or text messages."
+    ),
     "outcomes_unknown": lazy_gettext(
         "A gateway takes messages and does not answer: of several nobody knows whether they went out. After three in a "
         "row proapp waits before it tries again."

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from proapp.db.models import ContactAttempt
+from proapp.db.models import AssessmentEvent, ContactAttempt
 
 BEFORE = datetime(2026, 5, 30, 9, tzinfo=UTC)
 
@@ -48,9 +48,25 @@ def test_two_clicks_from_the_worklist_note_a_call(people: Any, runtime: Any, abo
     assert "Contact with UME-001 noted: No answer." in berit.follow().get_data(as_text=True)
 
 
-def test_who_does_not_want_to_answer_leads_to_the_page_that_records_it(people: Any, about: int) -> None:
-    answer = people.staff("berit").post(address(about), {"method": "phone", "outcome": "declined"})
-    assert answer.headers["Location"] == f"/staff/assessments/{about}/reason"
+def test_a_no_that_is_said_in_a_call_is_recorded_with_it(people: Any, runtime: Any, about: int) -> None:
+    """Else reminders would go on until somebody came by the page that asks for it."""
+    berit = people.staff("berit")
+    answer = berit.post(address(about), {"method": "phone", "outcome": "declined"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/staff/work")
+    assert "will not answer. It can be taken back" in berit.follow().get_data(as_text=True)
+    berit.post(address(about), {"method": "phone", "outcome": "declined"})
+    with runtime.reading() as session:
+        (event,) = session.scalars(select(AssessmentEvent))
+    assert (event.assessment_id, event.type, event.payload) == (about, "declined", {"by": "staff"})
+    assert [row.outcome for row in rows(runtime)] == ["declined"]
+
+
+def test_a_no_about_nothing_in_particular_is_noted_only(people: Any, runtime: Any, about: int) -> None:
+    berit = people.staff("berit")
+    answer = berit.post("/staff/participants/UME-001/log-contact", {"method": "phone", "outcome": "declined"})
+    assert answer.status_code == 303
+    with runtime.reading() as session:
+        assert session.scalars(select(AssessmentEvent)).all() == []
 
 
 @pytest.mark.parametrize(

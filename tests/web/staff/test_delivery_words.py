@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from proapp import gateways
 from proapp.services import messages
+from proapp.services.explaining import Sent
 from proapp.study.subject import Reason
 from proapp.web.staff.presenters import delivery, explained
 
@@ -39,6 +42,16 @@ def english() -> Any:
 @pytest.mark.parametrize("reason", sorted(set(get_args(Reason)) - SENT))
 def test_a_reason_of_the_plan_has_words(reason: str) -> None:
     assert reason in {*delivery.NOT, *explained.WAITS}
+
+
+@pytest.mark.parametrize("reason", ["quiet_hours", "not_a_sending_day", "cap_study", "gateway_silent"])
+def test_a_message_that_was_put_off_says_why_and_not_that_it_will_never_go(reason: str) -> None:
+    at = datetime(2026, 11, 23, 20, tzinfo=UTC)
+    row = Sent(1, 1, "reminder", "opens+0", "sms", "queued", reason, at, at, None, None, None)
+    said = delivery.message_line(row, ZoneInfo("Europe/Stockholm"))
+    assert "Not sent yet: " in said
+    assert reason not in said
+    assert "left" not in said
 
 
 def test_every_state_of_a_message_has_words() -> None:

@@ -23,6 +23,7 @@ def test_every_reason_to_wait_has_words():
         "not_open",
         "asked_later",
         "paused",
+        "answered_by_phone",
         "not_a_sending_day",
         "quiet_hours",
         "cap_study",

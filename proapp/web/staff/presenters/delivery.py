@@ -32,6 +32,7 @@ REASONS: Mapping[str, Any] = {
     "gateway_fault": lazy_gettext("a fault at the gateway"),
     "too_many": lazy_gettext("the gateway takes no more at the moment"),
     "gateway_broken": lazy_gettext("a fault of ours at the gateway"),
+    "stalled": lazy_gettext("it was held up here before it left; it is decided about again"),
     "undecidable": lazy_gettext("a fault of ours; it is tried again in an hour"),
     "lease_over": lazy_gettext("the worker that was sending it did not come back"),
     "not_delivered": lazy_gettext("it did not arrive"),
@@ -77,6 +78,7 @@ NOT: Mapping[str, Any] = {
     "moved": lazy_gettext("the dates were changed"),
     "amendment": lazy_gettext("the protocol was changed"),
     "resent": lazy_gettext("sent again by hand"),
+    "answered_by_phone": lazy_gettext("the answers were given over the telephone"),
     "asked_later": lazy_gettext("the participant asked to be reminded later"),
     "gateway_silent": lazy_gettext("the gateway does not answer; it is tried again in a while"),
     "asked_to_call": lazy_gettext("the participant asked to be called"),
@@ -88,6 +90,13 @@ NOT: Mapping[str, Any] = {
     "trial_withdrawal": lazy_gettext("the participant has left the trial"),
     "lost_to_follow_up": lazy_gettext("contact with the participant is lost"),
     "contact_pause": lazy_gettext("contact is paused"),
+}
+# Why a message that is queued was put off, where it may go later after all.
+PUT_OFF: Mapping[str, Any] = {
+    "not_open": lazy_gettext("the window is not open yet"),
+    "later": lazy_gettext("its day and hour have not come yet"),
+    "quiet_hours": lazy_gettext("it waits for the end of the quiet hours"),
+    "not_a_sending_day": lazy_gettext("it waits for a day on which messages go out"),
 }
 BASES = {
     "opens": (
@@ -170,4 +179,4 @@ def _course(message: Sent, zone: ZoneInfo) -> Iterator[str]:
     elif message.state == "possibly_sent":
         yield gettext("Broken off while it was handed over: it may have been sent, or not.")
     elif message.state == "queued" and message.state_reason:
-        yield gettext("Not sent yet: %(why)s.", why=why_not(message.state_reason))
+        yield gettext("Not sent yet: %(why)s.", why=PUT_OFF.get(message.state_reason) or why_not(message.state_reason))

@@ -28,6 +28,7 @@ WAITS: Mapping[str, Any] = {
     "cap_participant": lazy_gettext("Waits: a participant gets no more messages than that on one day."),
     "cap_study": lazy_gettext("Waits: the study's limit of messages for the day is reached."),
     "asked_later": lazy_gettext("Waits: the participant asked to be reminded later."),
+    "answered_by_phone": lazy_gettext("Waits: the answers were given over the telephone."),
     "paused": lazy_gettext("Waits: contact is paused."),
 }
 
@@ -59,7 +60,7 @@ class Section:
 
 def sections(found: Explained, on: Background) -> list[Section]:
     """Every assessment in question, with the window it has."""
-    zone = on.study.zone(found.member.site_code)
+    zone = found.zone
     return [
         Section(
             anchor=f"a{about.assessment.id}",
