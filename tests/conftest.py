@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -151,6 +152,7 @@ def empty(name: str) -> None:
     if name not in _cleaners:
         url = make_url(postgresql_server()).set(drivername="postgresql", database=name)
         _cleaners[name] = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+        atexit.register(_cleaners[name].close)
     _cleaners[name].execute(emptying(_cleaners[name]))
 
 
