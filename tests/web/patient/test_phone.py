@@ -9,6 +9,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+
+from proapp.db.models import Answer
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -97,9 +100,7 @@ def test_bringing_and_sending_in_one_go_gives_the_time_of_the_receipt(anna: Any)
         "{}",
         '{"device":"aaaaaaaa"}',
         '{"device":"AAAAAAAA","now":1,"entries":[]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"bbbbbbbb-1","kind":"send","at":1}]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"aaaaaaaa-1","kind":"answered","at":1,"answer":"1"}]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"aaaaaaaa-1","kind":"send","at":1,"instrument":"c30","item":1}]}',
+        '{"device":"aaaaaaaa","now":1,"entries":[1]}',
         '{"device":"aaaaaaaa","now":99999999999999999999,"entries":[]}',
         '{"device":"aaaaaaaa","now":1,"more":1}',
         "\x00",
@@ -109,6 +110,34 @@ def test_what_our_script_would_not_send_is_refused_whole(anna: Any, body: str) -
     begun(anna)
     assert bring(anna, body).status_code == 400
     assert anna.answers() == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": "aaaaaaaa-7", "kind": "answered", "answer": "1"},
+        {"id": "aaaaaaaa-7", "kind": "send", "instrument": "c30", "item": 1},
+        {"id": "aaaaaaaa-7", "kind": "of a later version"},
+        {"id": "aaaaaaaa-7", "kind": "send", "at": 99999999999999999999},
+        {"id": "AAAAAAAA 7", "kind": "send"},
+        {"id": None, "kind": "send"},
+    ],
+)
+def test_one_odd_entry_holds_up_no_other(anna: Any, odd: dict[str, Any]) -> None:
+    begun(anna)
+    told = bring(anna, delivery(anna, odd, answer(1, 2), {**answer(2, 3), "id": "bbbbbbbb-1"})).get_json()
+    assert told["done"] == ["aaaaaaaa-1", "bbbbbbbb-1"]
+    assert told["refused"] == {str(odd["id"]): "not_understood"}
+    assert [row[:4] for row in anna.answers()] == [("c30", 1, "answered", 2), ("c30", 2, "answered", 3)]
+
+
+def test_a_page_from_before_the_upgrade_is_believed_as_before(anna: Any) -> None:
+    begun(anna)
+    bring(anna, delivery(anna, answer(1, 2), {**answer(2, 3), "offset": None}))
+    bring(anna, delivery(anna, {**answer(3, 3), "id": "aaaaaaaa-3", "offset": 900}))
+    with anna.people.runtime.reading() as session:
+        rows = session.scalars(select(Answer).order_by(Answer.id)).all()
+    assert [row.given_at is not None for row in rows] == [True, False, False]
 
 
 def test_without_the_form_token_nothing_is_taken(anna: Any) -> None:
