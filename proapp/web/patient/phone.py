@@ -23,6 +23,7 @@ from proapp.web.guard import audience, patient, patient_actor
 from proapp.web.i18n import language
 from proapp.web.look import look
 from proapp.web.patient import blueprint, phone_copy
+from proapp.web.patient.frame import phone_owner
 from proapp.web.transactions import connection, now, runtime
 
 _Moment = Annotated[int, Field(ge=0, lt=253402300800000)]  # milliseconds since 1970, by the phone's clock
@@ -100,7 +101,8 @@ def copy(assessment_id: int) -> Any:
     sent = answering.receipt(sitting) if own is not None and own.submitted_at is not None else None
     if own is None or (sent is None and answering.why_not(sitting) is not None):
         return jsonify(why="not_started" if own is None else answering.why_not(sitting)), 409
-    return jsonify(phone_copy.copy_of(sitting, runtime().study.site(patient().site_code), sent=sent))
+    site = runtime().study.site(patient().site_code)
+    return jsonify(phone_copy.copy_of(sitting, site, owner=phone_owner(patient()), sent=sent))
 
 
 @blueprint.post("/assessment/<int:assessment_id>/kept")

@@ -28,6 +28,7 @@ def test_the_list_groups_the_answers_and_collects_what_is_missing_on_top(anna: A
     assert words.short[1] in text
     assert words.responses["four"][2] in text
     assert text.index("questions unanswered") < text.index(words.title)
+    assert f'class="part" lang="en">Part 1: {words.title}</h2>' in text
     assert text.index(words.title) < text.index(anna.people.runtime.instruments["lmc21"].wording["en"].title)
     assert "Send my answers" in text
     assert words.notice in text
