@@ -80,6 +80,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Ite
 @contextmanager
 def installed(folder: Path, template: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
     """`more` settings for the server and the commands."""
+    with prepared(folder, template, more) as site, serving(site.environment, int(site.url.rsplit(":", 1)[1])):
+        yield site
+
+
+@contextmanager
+def prepared(folder: Path, template: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """An installation whose server is not started yet."""
     shutil.copy(template, folder / "proapp.sqlite3")
     key = base64.urlsafe_b64encode(b"k" * 32).decode()
     port = free_port()
@@ -104,8 +111,7 @@ def installed(folder: Path, template: Path, more: Mapping[str, str] | None = Non
     with runtime.writing.begin() as session:
         installation.mark(session, demo=True)
     people = People(runtime, None, lambda *_: None)
-    with serving(environment, port):
-        yield Site(settings.base_url, environment, runtime, people)
+    yield Site(settings.base_url, environment, runtime, people)
     runtime.close()
 
 

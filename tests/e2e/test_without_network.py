@@ -24,7 +24,7 @@ from proapp.services import sessions
 from proapp.web.guard import PATIENT_COOKIE
 from tests.conftest import ROOT
 from tests.e2e.arrived import arrived, set_of, stored
-from tests.e2e.conftest import FLAGS, PHONE, Site, chromium_path, free_port, installed, picture, serving
+from tests.e2e.conftest import FLAGS, PHONE, Site, chromium_path, free_port, picture, prepared, serving
 from tests.e2e.line import Line, line
 from tests.e2e.phone import Phone
 from tests.e2e.test_patient_journey import ITEMS, a_code, highest, pattern
@@ -160,9 +160,8 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def upgradable(tmp_path: Path, sqlite_template: Path) -> Iterator[tuple[Site, Callable[[], None]]]:
     """A site, and what makes it a newer version: other scripts and styles, so other addresses for them."""
-    with installed(tmp_path, sqlite_template) as first, ExitStack() as stack:
-        port, folder = free_port(), tmp_path / "newer"
-        site = Site(f"http://127.0.0.1:{port}", first.environment, first.runtime, first.people)
+    with prepared(tmp_path, sqlite_template) as site, ExitStack() as stack:
+        port, folder = port_of(site), tmp_path / "newer"
         running = ExitStack()
         stack.callback(lambda: running.close())
         running.enter_context(serving(site.environment, port))
@@ -281,45 +280,83 @@ def _parent(number: int) -> int:
     return int(Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-HAPPENINGS = ("cut", "mend", "reload", "one worker dies", "tapped twice", "nothing", "nothing")
+HAPPENINGS = (
+    "cut", "stall", "mend", "mend unnoticed", "reload", "killed", "one worker dies", "tapped twice", "skip", "changes one",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("part", range(5))
 def test_no_answer_is_lost_in_ten_random_schedules(site, open_phone, part):
-    """Of one questionnaire: six answers each, with whatever happens before each of them; then all must have arrived."""
+    """Of one questionnaire: three or four answers each, and something happens with each of them; then all must have
+    arrived, in one of ten without the browser being told that there is network."""
     study_id = f"UME-{100 + part}"
     phone, given = open_phone(study_id), {}
     for number in range(part * 10, part * 10 + 10):
-        one_schedule(site, phone, random.Random(number), given, all_die=number % 10 == 5)
+        chance = random.Random(number)
+        for turn in range(chance.choice((3, 4))):
+            one_answer(site, phone, chance, given, all_die=number % 5 == 4 and turn == 1)
+        (phone.line.mend if number % 10 == 0 else phone.mend)()
         arrived(site, study_id, given)
-    assert len(given) == 60
+    assert len(given) >= 30
 
 
 def elsewhere(place: tuple[str, int]) -> Callable[[str], bool]:
-    return lambda url: f"/{place[0]}/{place[1]}" not in url
+    return lambda url: not url.split("?")[0].endswith(f"/{place[0]}/{place[1]}")
 
 
-def one_schedule(site: Site, phone: OnLine, chance: random.Random, given: dict[Any, int], *, all_die: bool) -> None:
-    for turn in range(6):
-        happening = chance.choice(HAPPENINGS)
-        if happening in {"cut", "mend"}:
-            (phone.cut if happening == "cut" else phone.mend)()
-        elif happening == "reload":
-            phone.page.reload()
-        elif happening == "one worker dies" or (all_die and turn == 3):
-            workers = workers_of(port_of(site))
-            for doomed in workers if all_die else workers[:1]:
-                os.kill(doomed, signal.SIGKILL)
-        place = phone.question()
-        phone.page.wait_for_selector(f"main form#q[action*='/{place[0]}/{place[1]}']")
-        given[place] = chance.randint(1, 4)
+def one_answer(site: Site, phone: OnLine, chance: random.Random, given: dict[Any, Any], *, all_die: bool) -> None:
+    happening = chance.choice(HAPPENINGS)
+    if all_die or happening == "one worker dies":
+        for doomed in workers_of(port_of(site))[: None if all_die else 1]:
+            os.kill(doomed, signal.SIGKILL)
+    if happening in {"reload", "killed"} and phone.line.stalls:
+        phone.line.mend()  # else each page takes the eight seconds after which a phone helps itself
+    if happening == "reload":
+        phone.page.reload()
+    if happening in LINE:
+        LINE[happening](phone)
+    if happening == "changes one" and phone.question() != ("c30", 1):
+        shown = phone.question()
+        phone.page.locator("main .back a").click()
+        phone.page.wait_for_url(elsewhere(shown))
+    place = on_the_screen(phone)
+    given[place] = (
+        None if happening == "skip" else chance.choice([code for code in range(1, 5) if code != given.get(place)])
+    )
+    if happening == "killed":  # right after the tap: it is there, or the question is still the same
         phone.choose(given[place])
-        if happening == "tapped twice":
-            phone.page.locator("main .button.wide").first.dblclick()
-        else:
-            phone.press()
-        phone.page.wait_for_url(elsewhere(place))
-    phone.mend()
+        phone.press()
+        phone.page.reload()
+        if phone.question() != place:
+            return
+        on_the_screen(phone)
+    give(phone, given[place], twice=happening == "tapped twice")
+    phone.page.wait_for_url(elsewhere(place))
+
+
+LINE: dict[str, Callable[[OnLine], None]] = {
+    "cut": lambda phone: phone.line.cut(),
+    "stall": lambda phone: phone.line.stall(),
+    "mend": lambda phone: phone.mend(),
+    "mend unnoticed": lambda phone: phone.line.mend(),
+}
+
+
+def on_the_screen(phone: OnLine) -> tuple[str, int]:
+    place = phone.question()
+    phone.page.wait_for_selector(f"main form#q[action*='/{place[0]}/{place[1]}']")
+    return place
+
+
+def give(phone: OnLine, code: int | None, *, twice: bool) -> None:
+    if code is None:
+        phone.page.locator("main button[value=skip] >> visible=true").first.click()
+        return
+    phone.choose(code)
+    if twice:
+        phone.page.locator("main .button.wide").first.dblclick()
+    else:
+        phone.press()
 
 
 # --- two phones, one person -----------------------------------------------------------------------------------------
@@ -408,6 +445,7 @@ def test_half_an_hour_without_use_and_without_network_hides_the_answers_and_keep
     expect(page.locator("h1")).to_have_text("Signed out, to protect your answers")
     picture(page, "locked-without-network-en")
     phone.mend()
+    expect(page.locator("form#q")).to_have_count(1)  # brought, and looked at anew: to the server she is still there
     page.goto("/home")
     expect(page.locator("main")).to_contain_text("1 of 74")
 
