@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -139,9 +140,17 @@ def signed_in(page: Page, site: Site, study_id: str) -> None:
 
 def ready(page: Page) -> None:
     """The whole questionnaire is on the phone, and the go-between stands ready."""
-    page.wait_for_function(f"() => ({HELD})().then(([copies]) => copies > 0)")
+    until(page, f"({HELD})().then(([copies]) => copies > 0)")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
-    page.wait_for_function("caches.keys().then(names => names.some(name => name.startsWith('proapp ')))")
+    until(page, "caches.keys().then(names => names.some(name => name.startsWith('proapp ')))")
+
+
+def until(page: Page, promise: str) -> None:
+    """Wait until the promise comes true; the browser's own waiting takes a promise itself for true."""
+    deadline = time.monotonic() + 15
+    while not page.evaluate(promise):
+        assert time.monotonic() < deadline, promise
+        page.wait_for_timeout(50)
 
 
 def status(page: Page) -> Any:
