@@ -184,7 +184,7 @@ def keep(
 
 
 def note_conflict(
-    connection: Connection, sitting: Sitting, step: Step, given: Given, *, device: Device, actor: Actor
+    connection: Connection, sitting: Sitting, step: Step, given: Given, *, device: Device | None, actor: Actor
 ) -> Sitting:
     """The audit event of an answer that came after the submission and says something else."""
     assert sitting.own is not None

@@ -5,8 +5,9 @@ elsewhere, or long after the window closed. Nothing is thrown away: what counts 
 than a newer one is saved as overtaken, and what cannot count any more is kept as a conflict for the site.
 
 Two clocks are kept: the phone's and ours. The phone's decides when something was answered only where it agrees with
-ours within five minutes, both when the questionnaire was fetched and now; else the day of arrival counts, and the
-submission is flagged.
+ours within five minutes, both when the entry was kept (as far as was known then) and now; else the day of arrival
+counts, and the submission is flagged. Between two devices it then counts what the phone had heard of: an answer of
+another that it had not is taken for the newer one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection
 
-from proapp.db.models import AnswerConflict
-from proapp.db.prepared import Prepared
 from proapp.instruments.answers import Given, InvalidAnswer, parse_answer
-from proapp.services import answering
+from proapp.instruments.model import Instrument
+from proapp.services import answering, conflicts
 from proapp.services.answering import Device, Receipt
 from proapp.services.audit import Actor
 from proapp.services.errors import NotFound, Refused
@@ -32,17 +32,12 @@ from proapp.study.status import accepts_answers
 TOLERANCE = timedelta(minutes=5)
 AT_ONCE = 100  # entries in one delivery; a phone sends the rest in the next
 
-_conflict: Any = AnswerConflict.__table__
-_CONFLICTS = Prepared(select(_conflict.c.client_id).where(_conflict.c.response_set_id == bindparam("set_id")))
-_INSERT_CONFLICT = Prepared(
-    insert(_conflict).inline(), columns=[column.name for column in _conflict.columns if column.name != "id"]
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One thing done on the phone. `client_id` begins with the phone's own sign and a dash, and is never used twice;
-    `at` is the phone's clock. `kind` send has no item."""
+    `at` is the phone's clock. `kind` send has no item. `offset_then`: that clock minus ours in seconds, as the phone
+    knew it when the entry was kept, or None; `known`: the newest row it had heard of then, or None."""
 
     client_id: str
     kind: Literal["answered", "skipped", "cleared", "send"]
@@ -50,17 +45,26 @@ class Entry:
     step: Step | None = None
     raw: str | None = None
     language: str = ""
+    offset_then: int | None = None
+    known: int | None = None
+
+    @property
+    def sign(self) -> str:
+        return _sign(self.client_id)
+
+
+def _sign(client_id: str) -> str:
+    """Of the phone that made the id."""
+    return client_id.split("-", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What a phone brings, in its order. `offset_then`: its clock minus ours in seconds when it fetched the
-    questionnaire; `known`: the newest row it has heard of."""
+    """What a phone brings, in its order. `known`: the newest row it has heard of."""
 
     entries: tuple[Entry, ...]
     device: str
     device_now: datetime
-    offset_then: int | None
     known: int
 
 
@@ -74,7 +78,8 @@ class Elsewhere(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`done`: the client ids that need not be sent again; `refused`: those that are no answer, by reason."""
+    """`done`: the client ids that need not be sent again; `refused`: those that are no answer, by reason; `conflicts`:
+    how many of what was brought differ from what counts and are kept for the site, now or the last time."""
 
     done: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
@@ -108,7 +113,6 @@ class _Intake:
         self.connection, self.sitting, self.delivery = connection, sitting, delivery
         self.vault, self.now, self.actor = vault, now, actor
         assert sitting.own is not None
-        self.set_id = sitting.own.id
         self.offset = round((delivery.device_now - now).total_seconds())
         rows = sitting.rows
         self.newest = {row.step: row for row in rows if not row.overtaken}
@@ -117,9 +121,11 @@ class _Intake:
         self.done: list[str] = []
         self.refused: list[tuple[str, str]] = []
         self.receipt: Receipt | None = None
-        self.conflicts = 0
+        self.contested: set[str] = set()
+        if not sitting.takes_answers:
+            self.contested = conflicts.known(connection, sitting.own.id)
+            self.seen |= self.contested
         if sitting.own.submitted_at is not None:
-            self.seen |= {row[0] for row in _CONFLICTS.all(connection, {"set_id": self.set_id})}
             self.receipt = answering.receipt(sitting)
 
     def outcome(self) -> Outcome:
@@ -130,8 +136,9 @@ class _Intake:
                 self.seen.add(entry.client_id)
             else:
                 self.refused.append((entry.client_id, reason))
+        differing = len(self.contested.intersection(self.done))
         return Outcome(
-            tuple(self.done), tuple(self.refused), tuple(self._elsewhere()), self.last_id, self.receipt, self.conflicts
+            tuple(self.done), tuple(self.refused), tuple(self._elsewhere()), self.last_id, self.receipt, differing
         )
 
     def _refusal(self, entry: Entry) -> str | None:
@@ -155,49 +162,27 @@ class _Intake:
         assert entry.kind != "send"
         given = Given(entry.kind, code)
         trusted_at = self._trusted(entry)
-        if self.receipt is not None or not self._in_time(trusted_at):
-            self._conflict(entry, step, given)
-            return
-        older = self.newest.get(step)
-        overtaken = (
-            older is not None
-            and trusted_at is not None
-            and (older.given_at or older.recorded_at) > trusted_at
-            and not self._ours(older.client_id)
-        )
-        self.sitting = answering.keep(
-            self.connection,
-            self.sitting,
-            step,
-            given,
-            language=entry.language,
-            now=self.now,
-            actor=self.actor,
-            device=Device(entry.client_id, entry.at, self.offset, trusted_at, overtaken),
-        )
-
-    def _conflict(self, entry: Entry, step: Step, given: Given) -> None:
-        if self.sitting.given.get(step) == given:
-            return  # what was sent says the same
-        values = {
-            "response_set_id": self.set_id,
-            "instrument": step.instrument,
-            "item": step.item,
-            "kind": given.kind,
-            "code": given.code,
-            "language": entry.language,
-            "recorded_at": self.now,
-            "client_id": entry.client_id,
-            "device_at": entry.at,
-            "device_offset_s": self.offset,
-            "actor": "patient",
+        device = Device(entry.client_id, entry.at, self.offset, trusted_at, self._overtaken(entry, step, trusted_at))
+        told: dict[str, Any] = {
+            "language": _language(entry, instrument),
+            "now": self.now,
+            "actor": self.actor,
+            "device": device,
         }
-        _INSERT_CONFLICT.write(self.connection, values)
-        device = Device(entry.client_id, entry.at, self.offset, None)
-        self.sitting = answering.note_conflict(
-            self.connection, self.sitting, step, given, device=device, actor=self.actor
-        )
-        self.conflicts += 1
+        if self.receipt is None and self._in_time(trusted_at):
+            self.sitting = answering.keep(self.connection, self.sitting, step, given, **told)
+        elif conflicts.differs(self.sitting, step, given):
+            self.sitting = conflicts.keep(self.connection, self.sitting, step, given, client_id=entry.client_id, **told)
+            self.contested.add(entry.client_id)
+
+    def _overtaken(self, entry: Entry, step: Step, at: datetime | None) -> bool:
+        """Whether another device's answer is the newer one."""
+        other = self.newest.get(step)
+        if other is None or _sign(other.client_id or "") == entry.sign:
+            return False
+        if at is None:
+            return entry.known is not None and other.id > entry.known
+        return (other.given_at or other.recorded_at) > at
 
     def _send(self, entry: Entry) -> None:
         if self.receipt is not None:
@@ -218,9 +203,9 @@ class _Intake:
 
     def _trusted(self, entry: Entry) -> datetime | None:
         """When the entry was made by our clock; None where the phone's cannot be believed."""
-        own, then = self.sitting.own, self.delivery.offset_then
+        own, then = self.sitting.own, entry.offset_then
         assert own is not None
-        if abs(self.offset) >= _SECONDS or (then is not None and abs(then) >= _SECONDS):
+        if then is None or abs(then) >= _SECONDS or abs(self.offset) >= _SECONDS:
             return None
         at = entry.at - timedelta(seconds=self.offset)
         return min(at, self.now) if own.started_at - TOLERANCE <= at <= self.now + TOLERANCE else None
@@ -234,13 +219,16 @@ class _Intake:
             one.assessment, one.participant, now=at, study=one.study, zone=one.zone
         )
 
-    def _ours(self, client_id: str | None) -> bool:
-        return client_id is not None and client_id.startswith(f"{self.delivery.device}-")
-
     def _elsewhere(self) -> Iterator[Elsewhere]:
         """What others gave since this phone last heard, and what counts of it."""
+        ours = {self.delivery.device, *(entry.sign for entry in self.delivery.entries)}
         for row in self.newest.values():
-            if row.id > self.delivery.known and not self._ours(row.client_id):
+            if row.id > self.delivery.known and _sign(row.client_id or "") not in ours:
                 current = self.sitting.given.get(row.step)
                 if current is not None and current == Given(row.kind, row.code):
                     yield Elsewhere(row.step, current, row.recorded_at)
+
+
+def _language(entry: Entry, instrument: Instrument) -> str:
+    """That of the words she read, which are the pack's."""
+    return entry.language if entry.language in instrument.wording else instrument.languages[0]

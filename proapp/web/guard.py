@@ -217,8 +217,16 @@ def set_session_cookie(response: Response, name: str, token: str) -> Response:
 
 
 def clear_session_cookie(response: Response, name: str) -> Response:
+    """The session's cookie goes, and whatever pages have left in the browser."""
+    return leave_nothing(drop_session_cookie(response, name))
+
+
+def drop_session_cookie(response: Response, name: str) -> Response:
+    """The session's cookie goes, and what the Back button would still show. What a phone's store holds stays: its
+    script knows which of it is this person's, and another's answers may wait beside."""
+    response.headers["Clear-Site-Data"] = '"cache"'
     response.delete_cookie(name, secure=True, httponly=True, samesite="Lax", path="/")
-    return leave_nothing(response)
+    return response
 
 
 def leave_nothing(response: Response) -> Response:

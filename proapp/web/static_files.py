@@ -22,9 +22,15 @@ BUNDLES = {
     "staff.css": ("css/base.css", "css/staff.css"),
     # In this order: each builds on those before it.
     "patient.js": tuple(
-        f"js/patient/{name}.js" for name in ("forms", "code", "store", "line", "questionnaire", "timeout", "offline")
+        f"js/patient/{name}.js" for name in ("forms", "store", "line", "questionnaire", "timeout", "offline")
     ),
 }
+# What stays as it is (texts, patterns), else a comment, or the air around signs; not around + and -, where it matters.
+_SCRIPT = re.compile(
+    rb"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`"""
+    rb"""|(?:(?<=[(,=:!])|(?<=[(,=:!][ ]))/(?![/*])(?:[^/\\\n\[]|\\.|\[[^\]]*\])+/)"""
+    rb"""|//[^\n]*|\s*([;{,(\[])\s*|\s*([}\])])|[ ]*([:?=<>*&|!]+)[ ]*"""
+)
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -62,13 +68,13 @@ def _read(folder: Path) -> dict[str, File]:
 
 
 def _lean(name: str, content: bytes) -> bytes:
-    """Without the comments and the indentation, which are for those who read the source: a fifth less to travel."""
+    """Without the comments and the air, which are for those who read the source: a quarter less to travel."""
     if name.endswith(".css"):
         content = re.sub(rb"/\*.*?\*/", b"", content, flags=re.DOTALL)
         content = re.sub(rb"\s*([{};,>])\s*", rb"\1", content)
         content = re.sub(rb":[ ]+", b":", content).replace(b";}", b"}")
     elif name.endswith(".js"):
-        content = re.sub(rb"^\s*//.*$", b"", content, flags=re.MULTILINE)
+        content = _SCRIPT.sub(lambda found: b"".join(filter(None, found.groups())), content)
     else:
         return content
     return re.sub(rb"\n\s*", b"\n", content).strip() + b"\n"

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,19 @@ def site(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Ite
 @contextmanager
 def installed(folder: Path, template: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
     """`more` settings for the server and the commands."""
+    with prepared(folder, template, more) as site:
+        server = serve.start(site.environment, int(site.url.rsplit(":", 1)[1]))
+        try:
+            wait_until_ready(f"{site.url}/healthz", server.is_alive)
+            yield replace(site, master=server.pid or 0)
+        finally:
+            server.terminate()
+            server.join(20)
+
+
+@contextmanager
+def prepared(folder: Path, template: Path, more: Mapping[str, str] | None = None) -> Iterator[Site]:
+    """An installation whose server is not started yet."""
     shutil.copy(template, folder / "proapp.sqlite3")
     key = base64.urlsafe_b64encode(b"k" * 32).decode()
     port = free_port()
@@ -112,13 +125,7 @@ def installed(folder: Path, template: Path, more: Mapping[str, str] | None = Non
     with runtime.writing.begin() as session:
         installation.mark(session, demo=True)
     people = People(runtime, None, lambda *_: None)
-    server = serve.start(environment, port)
-    try:
-        wait_until_ready(f"{settings.base_url}/healthz", server.is_alive)
-        yield Site(settings.base_url, environment, runtime, people, server.pid or 0)
-    finally:
-        server.terminate()
-        server.join(20)
+    yield Site(settings.base_url, environment, runtime, people)
     runtime.close()
 
 

@@ -1,4 +1,4 @@
-"""The line between a phone and the server: real sockets, which a test can cut."""
+"""The line between a phone and the server: real sockets, which a test can cut, or let stall."""
 
 from __future__ import annotations
 
@@ -17,9 +17,19 @@ class Line:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
+        self._flows = threading.Event()
         self.mend()
 
+    def stall(self) -> None:
+        """Everybody is let in, and nothing goes through until it is mended."""
+        self._flows.clear()
+
+    @property
+    def stalls(self) -> bool:
+        return not self._flows.is_set()
+
     def mend(self) -> None:
+        self._flows.set()
         if self._listener is None:
             self._listener = socket.create_server(("127.0.0.1", self.port), backlog=50, reuse_port=False)
             threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
@@ -35,6 +45,7 @@ class Line:
             broken, self._open = self._open, set()
         for one in broken:
             _close(one)
+        self._flows.set()
 
     def _accept(self, listener: socket.socket) -> None:
         while True:
@@ -56,6 +67,7 @@ class Line:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
+                self._flows.wait()
                 target.sendall(piece)
         for one in (source, target):
             _close(one)

@@ -35,7 +35,10 @@ class Bag:
 
     def does(self, kind: Any, step: tuple[str, int] | None = None, raw: str | None = None) -> Entry:
         at = self.clock() + self.fast_by
-        entry = Entry(f"{self.sign}-{len(self.entries)}", kind, at, Step(*step) if step else None, raw, "sv")
+        place = Step(*step) if step else None
+        entry = Entry(
+            f"{self.sign}-{len(self.entries)}", kind, at, place, raw, "sv", self.offset_then, known=self.known
+        )
         self.entries.append(entry)
         return entry
 
@@ -45,7 +48,7 @@ class Bag:
     def brings(self, *entries: Entry) -> Outcome:
         """Everything, or only `entries`."""
         now = self.clock()
-        brought = Delivery(entries or tuple(self.entries), self.sign, now + self.fast_by, self.offset_then, self.known)
+        brought = Delivery(entries or tuple(self.entries), self.sign, now + self.fast_by, self.known)
         with self.runtime.writing_engine.connect() as connection:
             sitting = self.sitting(connection, now)
             actor = Actor("patient", self.person, "patient")
@@ -249,9 +252,71 @@ def test_a_wrong_clock_after_the_close_leaves_everything_to_the_site(make: Any, 
     clock.set(datetime(2027, 2, 1, 9, tzinfo=UTC))
     outcome = one.brings()
     assert outcome.refused == ((send.client_id, "closed"),)
+    assert one.brings().conflicts == 1  # it is taken in once, however often it is brought
     assert [(row.item, row.code) for row in rows(runtime, AnswerConflict)] == [(1, 2)]
     assert rows(runtime, Answer) == []
     no_faults(runtime)
+
+
+def test_an_entry_of_a_phone_that_never_compared_its_clock_is_not_believed(make: Any, runtime: Any, clock: Any) -> None:
+    one = make()
+    one.offset_then = None
+    one.answers("c30", 1, 2)
+    one.does("send")
+    clock.forward(hours=30)
+    one.brings()
+    assert rows(runtime, Answer)[0].given_at is None
+    assert rows(runtime, ResponseSet)[0].clock_trusted is False
+
+
+def test_the_clock_counts_as_it_was_when_an_answer_was_kept_and_not_as_it_was_set_since(
+    make: Any, runtime: Any, clock: Any
+) -> None:
+    one = make()
+    one.fast_by, one.offset_then = timedelta(hours=-2), -7200
+    clock.forward(hours=3)
+    one.answers("c30", 1, 2)
+    one.fast_by, one.offset_then = timedelta(0), 0  # put right, and compared again
+    one.answers("c30", 2, 2)
+    one.brings()
+    assert [row.given_at for row in rows(runtime, Answer)] == [None, clock()]
+
+
+@pytest.mark.parametrize(("heard", "counts"), [(False, 4), (True, 2)])
+def test_with_a_wrong_clock_what_the_phone_had_not_heard_of_is_newer(
+    make: Any, clock: Any, heard: bool, counts: int
+) -> None:
+    one, other = make("aaaaaaaa"), make("bbbbbbbb")
+    one.fast_by, one.offset_then = timedelta(days=-2), -2 * 86400
+    other.answers("c30", 1, 4)
+    kept_before = one.answers("c30", 1, 2)
+    clock.forward(minutes=1)
+    other.brings()
+    one.does("skipped", ("c30", 9))
+    if heard:
+        one.brings(one.entries[-1])
+        one.answers("c30", 1, 2)
+        one.brings(one.entries[-1])
+    else:
+        one.brings(kept_before)
+    assert one.given()[("c30", 1)] == counts
+
+
+def test_entries_from_before_the_phone_lost_its_sign_are_taken_in(make: Any) -> None:
+    one = make("aaaaaaaa")
+    first = one.answers("c30", 1, 2)
+    one.sign = "cccccccc"
+    one.answers("c30", 2, 3)
+    outcome = one.brings()
+    assert outcome.done == (first.client_id, "cccccccc-1")
+    assert outcome.elsewhere == ()
+
+
+def test_an_answer_is_in_the_language_it_was_read_in(make: Any, runtime: Any) -> None:
+    one = make()
+    one.entries.append(Entry("aaaaaaaa-0", "answered", BEGUN, Step("c30", 1), "2", "fi", 0))
+    one.brings()
+    assert rows(runtime, Answer)[0].language == runtime.instruments["c30"].languages[0]
 
 
 def test_sending_twice_is_one_submission_with_one_receipt(make: Any, runtime: Any, clock: Any) -> None:
@@ -288,7 +353,7 @@ def test_after_the_other_phone_has_sent_what_differs_is_kept_for_the_site(make: 
     assert set(outcome.done) == {entry.client_id for entry in one.entries}
     assert [(row.item, row.code) for row in rows(runtime, AnswerConflict)] == [(2, 2), (3, 2)]
     assert other.given() == {("c30", 1): 2, ("c30", 2): 4}  # the submission stays what it was
-    assert one.brings().conflicts == 0
+    assert one.brings().conflicts == 2  # told again: the phone may not have heard the first time
     assert len(rows(runtime, AnswerConflict)) == 2
     told = [event for event in rows(runtime, AuditEvent) if event.action == "answer.conflict"]
     assert len(told) == 2

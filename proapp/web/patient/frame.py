@@ -23,13 +23,14 @@ CUT = "\0"  # where a page puts its own; no text of ours holds it
 
 
 class Frame(NamedTuple):
-    """The pieces around: more of the head, title, language switch, form token of signing out, content, what scripts
-    need after it."""
+    """The pieces around: more of the head, title, language switch, whose page it is and form token of signing out,
+    content, what scripts need after it."""
 
     start: Markup
     title: Markup
     top: Markup
     sign_out: Markup
+    token: Markup
     main: Markup
     after: Markup
     end: Markup
@@ -43,6 +44,7 @@ def ready(state: BlueprintSetupState) -> None:
     state.app.extensions["proapp.questions"] = lru_cache(maxsize=1024)(_pieces)
     state.app.jinja_env.globals.update(
         patient_frame=frame,
+        phone_owner=phone_owner,
         other_languages=other_languages,
         language_names=NAMES,
         blank_question=BLANK,
@@ -72,24 +74,32 @@ def _tablet(who: Patient | None) -> str:
     return "over" if request.endpoint == "patient.tablet" else ""
 
 
+def phone_owner(who: Patient) -> str:
+    """Whose a phone's store says its entries are: always the same, and nothing to anybody else."""
+    return runtime().vault.lookup("phone owner", str(who.participant_id))
+
+
 def question_page(page: Question, *, action: str, back: str, who: Patient) -> str:
     """The page of one item. Only what is addressed to this person is put in anew; a tablet's page is made each time."""
     if page.prompt or page.problem or who.is_on_tablet or get_flashed_messages():
         return render_template("patient/question.html", page=page, back=back, action=action)
     made = current_app.extensions["proapp.questions"]
     token = generate_csrf()
-    top, before_back, before_action, before_token, end = made(page, frame(who))
-    return "".join((top, token, before_back, escape(back), before_action, escape(action), before_token, token, end))
+    top, before_token, before_back, before_action, before_last, end = made(page, frame(who))
+    mine = (top, phone_owner(who), before_token, token, before_back, escape(back), before_action, escape(action))
+    return "".join((*mine, before_last, token, end))
 
 
 def _pieces(page: Question, _frame: Frame) -> list[str]:
-    """The page, cut where the form token of signing out, the way back, the form's address and its token belong."""
+    """The page, cut where its owner, the form token of signing out, the way back, the form's address and its token
+    belong."""
     return render_template(
         "patient/question.html",
         page=page,
         back=CUT,
         action=CUT,
         csrf_token=lambda: CUT,
+        phone_owner=lambda _who: CUT,
         get_flashed_messages=lambda **_options: (),
     ).split(CUT)
 

@@ -1,6 +1,7 @@
 """What the scripts of a phone ask for: the whole questionnaire in one piece, and the place to bring what was kept.
 
-Pages do their whole job without it. Everything is JSON; a body that is not what our own script sends is refused whole.
+Pages do their whole job without it. Everything is JSON. A body that is not what our own script sends is refused whole;
+a single entry in it that is not is refused by itself, so that it holds up no other.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from proapp.services.phone import AT_ONCE, Delivery, Entry, Outcome
 from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web.guard import audience, patient, patient_actor
-from proapp.web.i18n import LANGUAGES, language
+from proapp.web.i18n import language
 from proapp.web.look import look
 from proapp.web.patient import blueprint, phone_copy
+from proapp.web.patient.frame import phone_owner
 from proapp.web.transactions import connection, now, runtime
 
 _Moment = Annotated[int, Field(ge=0, lt=253402300800000)]  # milliseconds since 1970, by the phone's clock
 _Sign = Annotated[str, Field(pattern=r"^[a-z0-9]{8}$")]
+_Offset = Annotated[int, Field(ge=-(10**11), le=10**11)] | None  # seconds
+_Row = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class _Strict(BaseModel):
@@ -39,27 +43,37 @@ class _Entry(_Strict):
     instrument: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")] | None = None
     item: Annotated[int, Field(ge=1, le=9999)] | None = None
     answer: Annotated[str, Field(max_length=10)] | None = None
-    language: Literal["sv", "en"] | None = None
+    language: Annotated[str, Field(max_length=5)] | None = None
+    offset: _Offset = None
+    known: _Row | None = None
 
-    def read(self) -> Entry:
+    def read(self, delivery: _Delivery) -> Entry:
         step = Step(self.instrument, self.item) if self.instrument and self.item else None
         if (step is None) != (self.kind == "send"):
             raise ValueError("an answer has an item, and sending has none")
-        return Entry(self.id, self.kind, _instant(self.at), step, self.answer, self.language or LANGUAGES[0])
+        # A page from before entries had an offset of their own sends one for all.
+        offset = self.offset if "offset" in self.model_fields_set else delivery.offset
+        return Entry(
+            self.id, self.kind, _instant(self.at), step, self.answer, self.language or "", offset, known=self.known
+        )
 
 
 class _Delivery(_Strict):
     device: _Sign
     now: _Moment
-    offset: Annotated[int, Field(ge=-(10**11), le=10**11)] | None = None
-    known: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    entries: Annotated[tuple[_Entry, ...], Field(max_length=AT_ONCE)] = ()
+    offset: _Offset = None
+    known: _Row = 0
+    entries: Annotated[tuple[dict[str, Any], ...], Field(max_length=AT_ONCE)] = ()
 
-    def read(self) -> Delivery:
-        if any(not entry.id.startswith(f"{self.device}-") for entry in self.entries):
-            raise ValueError("an entry of another phone")
-        entries = tuple(entry.read() for entry in self.entries)
-        return Delivery(entries, self.device, _instant(self.now), self.offset, self.known)
+    def read(self) -> tuple[Delivery, dict[str, str]]:
+        """What can be taken in, and the ids of the entries that cannot be, with the reason."""
+        entries, refused = [], {}
+        for one in self.entries:
+            try:
+                entries.append(_Entry.model_validate_json(json.dumps(one)).read(self))
+            except ValueError:  # pydantic's is one too; its message quotes what was typed
+                refused[str(one.get("id"))] = "not_understood"
+        return Delivery(tuple(entries), self.device, _instant(self.now), self.known), refused
 
 
 def _instant(milliseconds: int) -> datetime:
@@ -87,7 +101,8 @@ def copy(assessment_id: int) -> Any:
     sent = answering.receipt(sitting) if own is not None and own.submitted_at is not None else None
     if own is None or (sent is None and answering.why_not(sitting) is not None):
         return jsonify(why="not_started" if own is None else answering.why_not(sitting)), 409
-    return jsonify(phone_copy.copy_of(sitting, runtime().study.site(patient().site_code), sent=sent))
+    site = runtime().study.site(patient().site_code)
+    return jsonify(phone_copy.copy_of(sitting, site, owner=phone_owner(patient()), sent=sent))
 
 
 @blueprint.post("/assessment/<int:assessment_id>/kept")
@@ -96,8 +111,8 @@ def kept(assessment_id: int) -> Any:
     """Take in what the phone kept. 400 for what our script would not send, 409 where nothing was begun."""
     sitting = _sitting(assessment_id, lock=True)
     try:
-        delivery = _Delivery.model_validate_json(request.get_data(cache=False)).read()
-    except (ValidationError, ValueError):  # their messages quote what was typed
+        delivery, refused = _Delivery.model_validate_json(request.get_data(cache=False)).read()
+    except ValidationError:  # its message quotes what was typed
         return jsonify(why="not_understood"), 400
     try:
         outcome = phone.take_in(
@@ -105,14 +120,14 @@ def kept(assessment_id: int) -> Any:
         )
     except Refused as refusal:
         return jsonify(why=refusal.code), 409
-    return jsonify(_told(outcome, sitting))
+    return jsonify(_told(outcome, sitting, refused))
 
 
-def _told(outcome: Outcome, sitting: Sitting) -> dict[str, Any]:
+def _told(outcome: Outcome, sitting: Sitting, refused: dict[str, str]) -> dict[str, Any]:
     return {
         "now": int(now().timestamp() * 1000),
         "done": outcome.done,
-        "refused": dict(outcome.refused),
+        "refused": {**refused, **dict(outcome.refused)},
         "known": outcome.known,
         "elsewhere": {
             f"{one.step.instrument}.{one.step.item}": [one.given.kind, one.given.code] for one in outcome.elsewhere

@@ -6,7 +6,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from flask import url_for
 from flask_wtf.csrf import generate_csrf
 
 from proapp.instruments.model import Instrument
@@ -20,14 +19,15 @@ from proapp.web.i18n import gettext as _
 from proapp.web.patient.presenters import wording
 from proapp.web.public import dial
 
-VERSION = 1  # of this layout: a phone that kept an older one fetches it anew when it can
+VERSION = 2  # of this layout: a phone that kept another one fetches it anew when it can (LAYOUT in store.js)
 
 
-def copy_of(sitting: Sitting, site: Site, *, sent: Receipt | None) -> dict[str, Any]:
+def copy_of(sitting: Sitting, site: Site, *, owner: str, sent: Receipt | None) -> dict[str, Any]:
     """Everything; `given` maps "instrument.item" to [kind, code]."""
     return {
         "version": VERSION,
         "assessment": sitting.assessment_id,
+        "owner": owner,
         "csrf": generate_csrf(),
         "now": int(sitting.now.timestamp() * 1000),
         "idle": int(LIMITS["patient"].idle.total_seconds()),
@@ -35,7 +35,6 @@ def copy_of(sitting: Sitting, site: Site, *, sent: Receipt | None) -> dict[str, 
         "given": {f"{step.instrument}.{step.item}": [one.kind, one.code] for step, one in sitting.given.items()},
         "sent": in_words(sent, sitting),
         "phone": {"shown": site.phone, "dial": dial(site.phone)},
-        "addresses": {"home": url_for("patient.home"), "code": url_for("patient.code")},
         **_questionnaire(sentences(), sitting.instruments),
     }
 
@@ -74,14 +73,14 @@ def _part(instrument: Instrument, language: str) -> dict[str, Any]:
             for code, choices in instrument.responses.items()
         },
         "items": [
-            {
-                "item": item.number,
-                "text": words.items[item.number],
-                "short": words.short[item.number],
-                "recall": item.recall,
-                "choices": item.responses,
-                "gate": [item.gate.item, item.gate.above] if item.gate else None,
-            }
+            [  # in the order in which questionnaire.js takes them: the names 74 times would be seen in its size
+                item.number,
+                item.responses,
+                item.recall,
+                [item.gate.item, item.gate.above] if item.gate else None,
+                words.items[item.number],
+                words.short[item.number],
+            ]
             for item in instrument.items
         ],
     }
@@ -105,15 +104,14 @@ def _sentences(parts: int) -> dict[str, str]:
         "each_is_saved": _("Each answer is saved when you continue."),
         "saved": _("Your answer is saved."),
         "all_saved": _("Your answers are saved."),
-        "on_this_phone": _("Saved on this phone, not sent yet. It is sent when there is network again."),
         "sign_in": _("Saved on this phone, not sent yet. Sign in again to send it."),
-        "could_not_save": _("This could not be saved. Please call the clinic:"),
-        "elsewhere": _("This question has just been answered on another phone or computer. The newest answer counts."),
+        "elsewhere": _("Answered on another phone or computer: %(questions)s. The newest answer counts.").replace(
+            "%(questions)s", "{questions}"
+        ),
         "cleared": _("Your answer is cleared."),
         "not_answered": _("Not answered"),
         "answer_it": _("Answer it"),
         "change": _("Change answer"),
-        "needs_network": _("That can be changed when there is network again."),
         "not_answered_yet": _("Not answered yet:"),
         "check_and_send": _("Check and send"),
         "received": _("The answers to this questionnaire were already received %(when)s.").replace(

@@ -8,18 +8,18 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
 
-from proapp.instruments.answers import Given, InvalidAnswer
-from proapp.services import answering, declining
+from proapp.instruments.answers import Given, InvalidAnswer, parse_answer
+from proapp.services import answering, conflicts, declining
 from proapp.services.errors import Refused
 from proapp.services.sitting import Sitting, Step
 from proapp.services.sitting_reading import find_sitting
 from proapp.web import context
 from proapp.web.guard import QUESTIONNAIRE, audience, patient, patient_actor
 from proapp.web.i18n import choose, language
-from proapp.web.patient import blueprint, home, presenters
+from proapp.web.patient import blueprint, home, phone_copy, presenters
 from proapp.web.patient.before import before
 from proapp.web.patient.frame import question_page
-from proapp.web.transactions import connection, database, now, runtime
+from proapp.web.transactions import connection, database, keep, now, runtime
 
 AWAY = frozenset({"pause", "look"})  # buttons that lead elsewhere, with an answer or without
 
@@ -62,13 +62,14 @@ class Stopped:
     undo: str = ""
 
 
-def _stopped(sitting: Sitting, code: str) -> Any:
-    """A calm page that says why; 409 to a POST, which has changed nothing."""
-    page = _stopped_page(sitting, code)
+def _stopped(sitting: Sitting, code: str, *, differs: bool = False) -> Any:
+    """A calm page that says why; 409 to a POST, which has changed nothing. `differs`: what it brought is kept for the
+    clinic."""
+    page = _stopped_page(sitting, code, differs=differs)
     return render_template("patient/stopped.html", page=page), 409 if request.method == "POST" else 200
 
 
-def _stopped_page(sitting: Sitting, code: str) -> Stopped:
+def _stopped_page(sitting: Sitting, code: str, *, differs: bool = False) -> Stopped:
     here = {"assessment_id": sitting.assessment_id}
     start, first_page = url_for("patient.start", **here), (url_for("patient.home"), _("To the first page"))
     if patient().is_on_tablet:
@@ -80,10 +81,9 @@ def _stopped_page(sitting: Sitting, code: str) -> Stopped:
         text = _("Because of an earlier answer this question is not asked. Nothing was changed.")
         return Stopped(_("This question is left out"), text, start, _("Continue"))
     if code == "already_sent":
-        text = _(
-            "Your answers have been sent and can no longer be changed here. If something is wrong, call your clinic."
+        return Stopped(
+            _("Already sent"), _already_sent(sitting, differs), url_for("patient.sent", **here), _("Show the receipt")
         )
-        return Stopped(_("Already sent"), text, url_for("patient.sent", **here), _("Show the receipt"))
     if code == "declined":
         text = _("You have chosen not to answer this questionnaire.")
         undo = url_for("patient.undo_decline", **here)
@@ -98,6 +98,14 @@ def _stopped_page(sitting: Sitting, code: str) -> Stopped:
         return Stopped(_("Already answered"), text, *first_page)
     text = _("The time for answering has ended. No harm is done, and what you had saved is kept.")
     return Stopped(_("This questionnaire has closed"), text, *first_page)
+
+
+def _already_sent(sitting: Sitting, differs: bool) -> str:
+    when = phone_copy.in_words(answering.receipt(sitting), sitting)
+    received = _("The answers to this questionnaire were already received %(when)s.", when=when)
+    if differs:
+        return f"{received} " + _("What you answered now is kept for the clinic, which may call you.")
+    return f"{received} " + _("They can no longer be changed here. If something is wrong, call your clinic.")
 
 
 # --- P3 -------------------------------------------------------------------------------------------------------------
@@ -210,7 +218,9 @@ def answer(assessment_id: int, instrument: str, item: int) -> Any:
     except InvalidAnswer:
         return _question_page(sitting, step, problem=_("Choose one of the answers on the page."))
     except Refused as refusal:
-        return _stopped(sitting, refusal.code)
+        return _stopped(
+            sitting, refusal.code, differs=refusal.code == "already_sent" and _kept(sitting, step, given, raw)
+        )
     return _away(_onwards(sitting, step, act, new_language))
 
 
@@ -235,6 +245,22 @@ def _save(sitting: Sitting, step: Step, given: Given | None, raw: str | None) ->
         now=now(),
         actor=patient_actor(),
     )
+
+
+def _kept(sitting: Sitting, step: Step, given: Given | None, raw: str | None) -> bool:
+    """Whether the answer differs from what was sent from elsewhere meanwhile: then it is kept for the site."""
+    instrument = sitting.instrument(step.instrument)
+    try:
+        said = given or Given("answered", parse_answer(instrument, step.item, raw))
+    except InvalidAnswer:
+        return False
+    shown, _words = presenters.wording(instrument, language())
+    differs = conflicts.keep_from_page(
+        connection(), sitting, step, said, language=shown, now=now(), actor=patient_actor()
+    )
+    if differs:
+        keep()
+    return differs
 
 
 def _onwards(sitting: Sitting, step: Step, act: str, new_language: str) -> str:

@@ -15,7 +15,7 @@ from proapp.services.errors import Refused
 from proapp.services.sessions import AT_THE_PIN, Patient
 from proapp.web import interrupted
 from proapp.web.forms import Form
-from proapp.web.guard import PATIENT_COOKIE, audience, clear_session_cookie, find_patient, patient, set_session_cookie
+from proapp.web.guard import PATIENT_COOKIE, audience, drop_session_cookie, find_patient, patient, set_session_cookie
 from proapp.web.patient import blueprint, welcome
 from proapp.web.patient.devices import DEVICE_COOKIE, device_label, forget_device, known_device, remember_device
 from proapp.web.transactions import database, keep, now, runtime, undo
@@ -269,7 +269,7 @@ def sign_out() -> Any:
     patient_access.sign_out(database(), patient(), now=now())
     session.pop("csrf_token", None)
     flash(_("You are signed out. Everything you saved is still there."))
-    return clear_session_cookie(_to("public.start"), PATIENT_COOKIE)
+    return drop_session_cookie(_to("public.start"), PATIENT_COOKIE)
 
 
 @blueprint.post("/forget")

@@ -5,10 +5,11 @@
 const here = location.pathname.slice(root().length).match(/^\/assessment\/(\d+)\/(review|[a-z][a-z0-9]*\/\d+)$/);
 const questionnaire = { copy: null, ready: null, place: null, chosen: false };
 
-if (here) begin(Number(here[1]));
+const parts = document.getElementById("parts"); // not on a clinic's tablet
 
-async function begin(assessment) {
-  if (!(await storage)) return;
+if (here && parts) begin(Number(here[1]));
+
+function begin(assessment) {
   questionnaire.assessment = assessment;
   questionnaire.base = `${root()}/assessment/${assessment}`;
   document.addEventListener("submit", onSubmit, true);
@@ -16,22 +17,18 @@ async function begin(assessment) {
   document.addEventListener("change", () => (questionnaire.chosen = true));
   document.addEventListener("proapp:line", onLine);
   document.addEventListener("visibilitychange", () => !document.hidden && questionnaire.copy && bring([assessment]));
-  addEventListener("popstate", () => questionnaire.copy && show(placeOf(location)));
+  addEventListener("popstate", () => questionnaire.copy && leaveQuestion(() => show(placeOf(location))));
   questionnaire.place = placeOf(location);
   questionnaire.ready = load(assessment);
-  await questionnaire.ready;
 }
 
 // What the phone has is shown at once where the clinic does not answer; what the clinic says is newer.
 async function load(assessment) {
   const alone = Boolean(document.querySelector("[data-offline]"));
-  const stored = await readCopy(assessment);
+  const stored = await readCopy(assessment).catch(() => undefined);
   const fresh = alone && stored ? null : await fetchCopy(assessment);
   const copy = fresh || stored;
-  if (!copy) {
-    if (alone) showNothing();
-    return;
-  }
+  if (!copy) return; // what the page says by itself holds
   if (copy.sent) {
     if (fresh && alone) location.replace(`${questionnaire.base}/sent`);
     return;
@@ -41,7 +38,7 @@ async function load(assessment) {
     return;
   }
   questionnaire.copy = copy;
-  const changed = (await readKept()).some((entry) => entry.assessment === assessment);
+  const changed = await waitsHere();
   if (alone || copy.sending || (changed && !questionnaire.chosen)) show(questionnaire.place);
   bring();
 }
@@ -66,7 +63,9 @@ function go(place) {
 // Every item in printed order, with its part and its position there.
 function allItems() {
   return questionnaire.copy.parts.flatMap((part, number) =>
-    part.items.map((item, position) => ({ ...item, part, number, position, step: `${part.code}.${item.item}` })),
+    part.items.map(([item, choices, recall, gate, text, short], position) => {
+      return { item, choices, recall, gate, text, short, part, number, position, step: `${part.code}.${item}` };
+    }),
   );
 }
 
@@ -110,21 +109,21 @@ function showView(name, title) {
   const main = document.getElementById("main");
   const heading = main.querySelector("h1");
   for (const link of main.querySelectorAll("a[data-home]")) link.href = `${root()}/home`;
-  for (const number of main.querySelectorAll("a[data-phone]")) telephone(number);
+  for (const number of main.querySelectorAll("[data-phone]")) telephone(number.closest("a"), number);
   if (title || heading) {
-    document.title = fill(document.getElementById("parts").dataset.title, { title: title || heading.textContent });
+    document.title = fill(parts.dataset.title, { title: title || heading.textContent });
   }
   scrollTo(0, 0);
   return main;
 }
 
-function telephone(link) {
+// The page of a person names the clinic below; one that the phone made up by itself names none.
+function telephone(link, number = link) {
   const phone = questionnaire.copy?.phone;
-  link.hidden = !phone;
-  if (phone) {
-    link.href = `tel:${phone.dial}`;
-    link.textContent = phone.shown;
-  }
+  const below = document.querySelector(".foot p.call a");
+  link.hidden = !phone && !below;
+  link.href = phone ? `tel:${phone.dial}` : below?.href;
+  number.textContent = phone ? phone.shown : below?.textContent;
 }
 
 function show(place, more = {}) {
@@ -132,8 +131,15 @@ function show(place, more = {}) {
   questionnaire.chosen = false;
   if (!place) location.reload();
   else if (questionnaire.copy.sending) showView("kept").querySelector("h1").focus();
-  else if (place.step === null) showReview();
+  else if (place.step === null) showReview(more);
   else showQuestion(place, more);
+}
+
+// Part 1 of 3 · Question 12 of 30
+function placeIn(item) {
+  const { parts: all, words } = questionnaire.copy;
+  const place = { number: item.position + 1, total: item.part.items.length, part: item.number + 1, parts: all.length };
+  return fill(words.place, place);
 }
 
 function showQuestion({ step, back }, { prompt = false, note = "" }) {
@@ -144,13 +150,7 @@ function showQuestion({ step, back }, { prompt = false, note = "" }) {
     return;
   }
   const { part } = item;
-  const total = part.items.length;
-  const placeWords = fill(copy.words.place, {
-    number: item.position + 1,
-    total,
-    part: item.number + 1,
-    parts: copy.parts.length,
-  });
+  const placeWords = placeIn(item);
   const main = showView("question", prompt ? `${copy.words.not_answered_yet} ${placeWords}` : placeWords);
   const at = (name) => main.querySelector(`[data-at="${name}"]`);
   const put = (name, text) => {
@@ -179,8 +179,7 @@ function showQuestion({ step, back }, { prompt = false, note = "" }) {
   at("skip").hidden = answered || prompt;
   at("prompt").hidden = !prompt;
   at("choose").href = `#answer-${part.choices[item.choices].options[0][0]}`;
-  at("saved").textContent = note || statusWords();
-  at("saved").classList.toggle("waiting", line.state === "kept" || line.state === "signin");
+  say(note || statusWords());
   (prompt ? at("prompt") : at("text")).focus();
   document.dispatchEvent(new CustomEvent("proapp:question"));
 }
@@ -205,7 +204,7 @@ function fillChoices(place, ends, part, choices, chosen) {
   ends.lastElementChild.textContent = choices.options.at(-1)[1];
 }
 
-function showReview() {
+function showReview({ note }) {
   const { copy } = questionnaire;
   const main = showView("review");
   const at = (name) => main.querySelector(`[data-at="${name}"]`);
@@ -223,8 +222,10 @@ function showReview() {
   for (const form of main.querySelectorAll("form.send")) form.hidden = none;
   for (const [number, part] of copy.parts.entries()) {
     const section = template("part").firstElementChild;
-    section.querySelector("h2").textContent = fill(copy.words.heading, { part: number + 1, title: part.title });
-    section.querySelector("h2").id = `part-${number}`;
+    const heading = section.querySelector("h2");
+    heading.textContent = fill(copy.words.heading, { part: number + 1, title: part.title });
+    heading.lang = part.lang;
+    heading.id = `part-${number}`;
     section.setAttribute("aria-labelledby", `part-${number}`);
     const rows = items.filter((item) => item.part === part).map((item) => row("row", item));
     section.querySelector("ul").replaceChildren(...rows);
@@ -233,7 +234,7 @@ function showReview() {
     section.querySelector(".notice").hidden = !part.notice;
     at("parts").append(section);
   }
-  at("saved").textContent = statusWords();
+  say(note || statusWords());
   main.querySelector("h1").focus();
 }
 
@@ -253,7 +254,9 @@ function row(kind, item) {
   const link = made.querySelector("a");
   link.href = addressOf({ step: item.step, back: true });
   link.firstChild.textContent = code === null ? words.answer_it : words.change;
-  link.querySelector(".vh").textContent = `: ${item.short}`;
+  const what = link.querySelector(".vh");
+  what.textContent = `: ${item.short}`;
+  what.lang = item.part.lang;
   return made;
 }
 
@@ -265,28 +268,49 @@ function answerWords(item, code) {
   return label ? `${number} (${label})` : number;
 }
 
-// A page that the phone made up by itself, of a questionnaire it does not have.
-function showNothing() {
-  showView("no-network").querySelector("h1").focus();
-}
-
 // --- doing ------------------------------------------------------------------------------------------------------------
+
+// What was done, as it waits in the phone's store: in the language of the words on the page, and with what this phone knew
+// then of its clock and of others.
+async function entryOf(kind, step, answer) {
+  const { assessment, copy } = questionnaire;
+  const known = { offset: copy?.offset ?? null, known: copy?.known ?? null };
+  const entry = { assessment, owner: owner(), kind, at: Date.now(), ...known };
+  if (step) {
+    const [instrument, item] = step.split(".");
+    const { lang } = document.querySelector("[data-at=choices]");
+    Object.assign(entry, { instrument, item: Number(item), answer, language: lang });
+  }
+  entry.id = `${await deviceSign()}-${crypto.randomUUID().slice(0, 23)}`;
+  return entry;
+}
 
 // Into the phone's store, with what the questionnaire then says, and on its way to the clinic.
 async function keep(kind, step, answer = null) {
   const { copy } = questionnaire;
-  const [instrument, item] = step ? step.split(".") : [];
-  const at = Date.now();
-  const entry = { assessment: copy.assessment, id: `${deviceSign()}-${crypto.randomUUID().slice(0, 23)}`, kind, at };
-  if (step) Object.assign(entry, { instrument, item: Number(item), answer, language: copy.language });
+  const entry = await entryOf(kind, step, answer);
   const change = (one) => {
-    one.active = at;
+    one.active = entry.at;
     if (kind === "send") one.sending = true;
     else one.given[step] = [kind, answer === null ? null : Number(answer)];
   };
   const changed = await changeCopy(copy.assessment, change, entry);
   if (!changed) change(copy); // dropped by another page meanwhile; this one goes on
   questionnaire.copy = changed || copy;
+  if (line.state === "saved") line.state = "waiting";
+}
+
+// What is chosen and not continued with is an answer too, whatever takes its page away.
+async function keepChosen() {
+  const step = questionnaire.copy && questionnaire.place?.step;
+  const answer = document.getElementById("q")?.elements.answer?.value;
+  if (step && answer && String(codeOf(step)) !== answer) await keep("answered", step, answer);
+}
+
+async function leaveQuestion(then) {
+  await keepChosen().catch(() => {});
+  bring();
+  then();
 }
 
 async function onSubmit(event) {
@@ -301,10 +325,10 @@ async function onSubmit(event) {
   const { submitter } = event;
   try {
     await Promise.race([questionnaire.ready, moment(4000)]);
-    if (!questionnaire.copy) await withoutCopy(form, submitter);
+    if (!questionnaire.copy) await otherwise(form, submitter);
     else await (isQuestion ? act(submitter) : send());
   } catch {
-    await couldNotKeep(form, submitter);
+    await otherwise(form, submitter);
   } finally {
     questionnaire.busy = false;
   }
@@ -342,7 +366,7 @@ async function leaveFor(address, brought) {
 // What the clinic's server has to make anew needs it; an answer that was chosen is kept all the same.
 async function reached(brought) {
   await Promise.race([brought, moment(3000)]);
-  if (line.state !== "saved") say(questionnaire.copy.words.needs_network);
+  if (line.state !== "saved") say(parts.dataset.network);
   return line.state === "saved";
 }
 
@@ -356,56 +380,57 @@ async function changeLanguage(language, brought) {
   const form = document.createElement("form");
   form.method = "post";
   form.action = `${root()}/language`;
-  const fields = { csrf_token: formToken(), language, next: location.pathname + location.search };
-  for (const [name, value] of Object.entries(fields)) {
-    const field = Object.assign(document.createElement("input"), { type: "hidden", name, value });
-    form.append(field);
-  }
+  form.append(hidden("language", language), hidden("next", location.pathname + location.search));
   document.body.append(form);
-  form.submit();
+  goNative(form);
 }
 
-// The phone's store is full or broken: straight to the clinic, page by page; if that fails too, the telephone.
+const hidden = (name, value) => Object.assign(document.createElement("input"), { type: "hidden", name, value });
+
 function goNative(form, submitter) {
-  if (submitter?.name) {
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: submitter.name, value: submitter.value }));
-  }
-  const token = form.elements.csrf_token;
-  if (token && !token.value) token.value = formToken();
+  if (submitter?.name) form.append(hidden(submitter.name, submitter.value));
+  if (!form.elements.csrf_token) form.append(hidden("csrf_token", ""));
+  form.elements.csrf_token.value ||= formToken();
   form.submit();
 }
 
-const reach = () => fetch(`${root()}/offline/${document.documentElement.lang}`, { method: "HEAD", signal: patience() }).catch(() => null);
+const reach = () =>
+  fetch(`${root()}/offline/${document.documentElement.lang}`, { method: "HEAD", signal: patience(6000) }).catch(() => null);
 
-// The questionnaire is not here yet. Page by page it goes on, if the clinic can be reached; else the answer waits here.
-async function withoutCopy(form, submitter) {
+const waitsHere = async () => (await ownKept().catch(() => [])).some((one) => one.assessment === questionnaire.assessment);
+
+// The questionnaire is not here, or the phone's store is full or broken: page by page, if the clinic can be reached and
+// nothing waits that must not be overtaken. Else what was done waits here; and if that fails too, there is the telephone.
+async function otherwise(form, submitter) {
   if ((await reach())?.ok) {
-    goNative(form, submitter);
-    return;
+    await bring();
+    if (!(await waitsHere())) return goNative(form, submitter);
   }
-  const { assessment, place } = questionnaire;
-  const answer = form.elements.answer?.value;
-  if (place?.step && answer) {
-    const [instrument, item] = place.step.split(".");
-    const id = `${deviceSign()}-${crypto.randomUUID().slice(0, 23)}`;
-    const language = form.querySelector("[data-at=choices]").lang;
-    const entry = { assessment, id, kind: "answered", at: Date.now(), instrument, item: Number(item), answer, language };
+  const done = doneWith(form, submitter);
+  if (!done) return say(parts.dataset.network);
+  try {
+    const entry = await entryOf(...done);
     await inStore("readwrite", (_copies, kept) => void kept.add(entry));
-    say(document.getElementById("parts").dataset.kept);
+    questionnaire.chosen = false;
+    say(parts.dataset.kept);
+    bring();
+  } catch {
+    const status = say(`${parts.dataset.failed} `);
+    const call = document.createElement("a");
+    telephone(call);
+    status.append(call);
+    status.classList.add("failed");
   }
-  bring();
 }
 
-async function couldNotKeep(form, submitter) {
-  if ((await reach())?.ok) {
-    goNative(form, submitter);
-    return;
-  }
-  const place = document.querySelector('[data-at="saved"], .saved');
-  const call = document.createElement("a");
-  place.replaceChildren(`${questionnaire.copy.words.could_not_save} `, call);
-  place.classList.add("failed");
-  telephone(call);
+// [kind, step, answer], or null where a button only leads elsewhere.
+function doneWith(form, submitter) {
+  const { step } = questionnaire.place;
+  const answer = document.getElementById("q")?.elements.answer?.value;
+  if (form.classList.contains("send")) return ["send", null, null];
+  if (submitter?.value === "skip") return ["skipped", step, null];
+  if (submitter?.value === "clear") return ["cleared", step, null];
+  return answer ? ["answered", step, answer] : null;
 }
 
 function onClick(event) {
@@ -417,14 +442,13 @@ function onClick(event) {
     event.preventDefault();
     act({ value: "look" });
   }
-  const link = event.target.closest("main a[href]");
+  const link = event.target.closest("a[href]");
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const address = new URL(link.href);
   if (address.hash || address.origin !== location.origin || !questionnaire.copy) return;
-  const place = placeOf(address);
-  if (!place) return;
   event.preventDefault();
-  go(place);
+  const place = placeOf(address);
+  leaveQuestion(() => (place ? go(place) : location.assign(link.href)));
 }
 
 // --- what the line says -----------------------------------------------------------------------------------------------
@@ -432,53 +456,66 @@ function onClick(event) {
 function statusWords() {
   const { words } = questionnaire.copy;
   const step = questionnaire.place?.step;
-  if (line.state === "kept") return words.on_this_phone;
+  const answered = step && codeOf(step) !== null;
   if (line.state === "signin") return words.sign_in;
-  return step && codeOf(step) !== null ? words.saved : step ? words.each_is_saved : words.all_saved;
+  if (line.state === "kept" || (line.state === "waiting" && (answered || !step))) return parts.dataset.kept;
+  return answered ? words.saved : step ? words.each_is_saved : words.all_saved;
 }
 
 function say(text) {
   const status = document.querySelector('main [role="status"].saved');
-  if (status) {
-    status.textContent = text;
-    status.classList.toggle("waiting", line.state === "kept" || line.state === "signin");
-  }
+  if (!status) return null;
+  status.textContent = text;
+  status.hidden = false;
+  status.classList.toggle("waiting", [parts.dataset.kept, questionnaire.copy?.words.sign_in].includes(text));
+  return status;
 }
 
 async function onLine() {
   const { copy, assessment, place } = questionnaire;
+  const answer = line.answers.get(assessment);
   if (!copy) {
-    if (line.state === "saved" && line.answers.get(assessment)?.done.length) location.reload();
+    if (line.state === "saved" && answer?.done?.length && !questionnaire.chosen) location.reload();
     return;
   }
-  const answer = line.answers.get(assessment);
   line.answers.delete(assessment);
-  if (answer?.sent) {
-    if (copy.sending || answer.done.length === 0) location.replace(`${questionnaire.base}/sent`);
+  if (!answer) {
+    if (!copy.sending) say(statusWords());
+    return;
+  }
+  if (answer === "none" || answer.sent || Object.keys(answer.refused).length) {
+    await keepChosen().catch(() => {});
+    if (!answer.sent) location.reload(); // the server's page says what is the matter
+    else if (!answer.conflicts && (copy.sending || !answer.done.length)) location.replace(`${questionnaire.base}/sent`);
     else showReceived(answer.sent);
     return;
   }
-  if (answer && Object.keys(answer.refused).length) {
-    location.reload(); // the server's page says what is the matter
-    return;
-  }
-  const stored = await readCopy(assessment);
-  if (stored && questionnaire.copy) questionnaire.copy = { ...stored, active: Math.max(stored.active, questionnaire.copy.active) };
+  const stored = await readCopy(assessment).catch(() => null);
+  const now = questionnaire.copy;
+  if (!now) return; // put away meanwhile
+  if (stored) questionnaire.copy = { ...stored, active: Math.max(stored.active, now.active) };
   if (copy.sending) return;
-  const elsewhere = answer ? Object.keys(answer.elsewhere) : [];
-  if (place?.step && elsewhere.includes(place.step) && !questionnaire.chosen) {
-    show(place, { note: copy.words.elsewhere });
-  } else if (place?.step === null && elsewhere.length) show(place);
-  else say(statusWords());
+  const changed = allItems().filter(({ step }) => step in answer.elsewhere);
+  const note = changed.length ? fill(copy.words.elsewhere, { questions: changed.map(placeIn).join("; ") }) : "";
+  const shown = place?.step === null || changed.some(({ step }) => step === place?.step);
+  if (note && shown && !questionnaire.chosen) show(place, { note });
+  else say(note || statusWords());
 }
 
-// After half an hour without use nobody reads on: what is kept stays, and the next sign-in sends it.
+// Nobody reads on here: what is chosen is kept, and a page without network shows no answers.
+async function putAway() {
+  const { assessment, copy } = questionnaire;
+  if (!copy) return;
+  await keepChosen().catch(() => {});
+  await changeCopy(assessment, (one) => {
+    one.active = 0;
+  }).catch(() => {});
+}
+
+// After half an hour without use: what is kept stays, and the next sign-in sends it.
 async function lock() {
-  const { assessment } = questionnaire;
+  await putAway();
   questionnaire.copy = null;
-  await changeCopy(assessment, (copy) => {
-    copy.active = 0;
-  });
   showView("locked").querySelector("h1").focus();
 }
 

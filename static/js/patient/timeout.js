@@ -8,8 +8,9 @@ const stay = () => fetch(`${root()}/home`, { method: "HEAD", redirect: "manual" 
 
 // Asked for anew, never sent again: the server answers with the sign-in page.
 async function leave() {
-  if (questionnaire.copy && !(await stay())) lock();
-  else location.replace(location.pathname + location.search);
+  if (questionnaire.copy && !(await stay())) return lock();
+  await putAway();
+  return location.replace(location.pathname + location.search);
 }
 
 function makeWarning(content) {

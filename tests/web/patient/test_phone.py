@@ -6,9 +6,14 @@ import gzip
 import json
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+
+from proapp.db.models import Answer
+from proapp.web.patient import phone_copy
 
 HEADERS = {"Content-Type": "application/json"}
 
@@ -47,9 +52,35 @@ def test_the_copy_holds_every_item_and_what_was_given(anna: Any) -> None:
     assert copy["sent"] is None
     words = anna.people.runtime.instruments["br23"].wording["en"]
     part = next(part for part in copy["parts"] if part["code"] == "br23")
-    assert [item["text"] for item in part["items"]] == list(words.items.values())
-    assert {item["item"]: item["gate"] for item in part["items"] if item["gate"]} == {35: [34, 1], 46: [45, 1]}
+    assert [text for *_structure, text, _short in part["items"]] == list(words.items.values())
+    assert {number: gate for number, _choices, _recall, gate, *_words in part["items"] if gate} == {
+        35: [34, 1],
+        46: [45, 1],
+    }
     assert re.fullmatch(r"[+\d]+", copy["phone"]["dial"])
+
+
+def test_copy_and_pages_say_whose_they_are_and_nothing_that_names_her(anna: Any) -> None:
+    begun(anna)
+    owner = anna.browser.get(f"{anna.address}/copy").get_json()["owner"]
+    assert re.fullmatch("[0-9a-f]{16}", owner)
+    for path in (anna.question("c30", 1), f"{anna.address}/review", "/home"):
+        page = anna.browser.get(path).get_data(as_text=True)
+        assert re.findall('data-owner="([^"]*)"', page) == [owner]
+    other = anna.people.patient(anna.people.participant("UME-002", randomized_on=date(2026, 8, 23)))
+    assert f'data-owner="{owner}"' not in other.get("/home").get_data(as_text=True)
+
+
+def test_the_script_takes_copies_of_the_layout_that_the_server_makes() -> None:
+    script = (Path(__file__).parents[3] / "static" / "js" / "patient" / "store.js").read_text(encoding="utf-8")
+    assert re.findall(r"LAYOUT = (\d+);", script) == [str(phone_copy.VERSION)]
+
+
+def test_what_a_phone_shows_after_sending_without_network_says_whom_to_call(anna: Any) -> None:
+    begun(anna)
+    page = anna.browser.get(anna.question("c30", 1)).get_data(as_text=True)
+    kept = page.split('id="view-kept"', 1)[1].split("</template>", 1)[0]
+    assert all(part in kept for part in ("tel:112", "tel:1177", "data-phone", anna.people.runtime.study.safety["en"]))
 
 
 def test_page_style_script_and_copy_fit_in_20_kilobytes(anna: Any) -> None:
@@ -97,9 +128,7 @@ def test_bringing_and_sending_in_one_go_gives_the_time_of_the_receipt(anna: Any)
         "{}",
         '{"device":"aaaaaaaa"}',
         '{"device":"AAAAAAAA","now":1,"entries":[]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"bbbbbbbb-1","kind":"send","at":1}]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"aaaaaaaa-1","kind":"answered","at":1,"answer":"1"}]}',
-        '{"device":"aaaaaaaa","now":1,"entries":[{"id":"aaaaaaaa-1","kind":"send","at":1,"instrument":"c30","item":1}]}',
+        '{"device":"aaaaaaaa","now":1,"entries":[1]}',
         '{"device":"aaaaaaaa","now":99999999999999999999,"entries":[]}',
         '{"device":"aaaaaaaa","now":1,"more":1}',
         "\x00",
@@ -109,6 +138,34 @@ def test_what_our_script_would_not_send_is_refused_whole(anna: Any, body: str) -
     begun(anna)
     assert bring(anna, body).status_code == 400
     assert anna.answers() == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"id": "aaaaaaaa-7", "kind": "answered", "answer": "1"},
+        {"id": "aaaaaaaa-7", "kind": "send", "instrument": "c30", "item": 1},
+        {"id": "aaaaaaaa-7", "kind": "of a later version"},
+        {"id": "aaaaaaaa-7", "kind": "send", "at": 99999999999999999999},
+        {"id": "AAAAAAAA 7", "kind": "send"},
+        {"id": None, "kind": "send"},
+    ],
+)
+def test_one_odd_entry_holds_up_no_other(anna: Any, odd: dict[str, Any]) -> None:
+    begun(anna)
+    told = bring(anna, delivery(anna, odd, answer(1, 2), {**answer(2, 3), "id": "bbbbbbbb-1"})).get_json()
+    assert told["done"] == ["aaaaaaaa-1", "bbbbbbbb-1"]
+    assert told["refused"] == {str(odd["id"]): "not_understood"}
+    assert [row[:4] for row in anna.answers()] == [("c30", 1, "answered", 2), ("c30", 2, "answered", 3)]
+
+
+def test_a_page_from_before_the_upgrade_is_believed_as_before(anna: Any) -> None:
+    begun(anna)
+    bring(anna, delivery(anna, answer(1, 2), {**answer(2, 3), "offset": None}))
+    bring(anna, delivery(anna, {**answer(3, 3), "id": "aaaaaaaa-3", "offset": 900}))
+    with anna.people.runtime.reading() as session:
+        rows = session.scalars(select(Answer).order_by(Answer.id)).all()
+    assert [row.given_at is not None for row in rows] == [True, False, False]
 
 
 def test_without_the_form_token_nothing_is_taken(anna: Any) -> None:

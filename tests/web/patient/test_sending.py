@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from proapp.db.models import AssessmentEvent, MissedReason, ResponseSet
+from proapp.db.models import AnswerConflict, AssessmentEvent, MissedReason, ResponseSet
 from tests.people import faults
 
 
@@ -28,6 +28,7 @@ def test_the_list_groups_the_answers_and_collects_what_is_missing_on_top(anna: A
     assert words.short[1] in text
     assert words.responses["four"][2] in text
     assert text.index("questions unanswered") < text.index(words.title)
+    assert f'class="part" lang="en">Part 1: {words.title}</h2>' in text
     assert text.index(words.title) < text.index(anna.people.runtime.instruments["lmc21"].wording["en"].title)
     assert "Send my answers" in text
     assert words.notice in text
@@ -167,6 +168,25 @@ def test_what_was_sent_can_no_longer_be_changed(anna: Any) -> None:
     for path in ("", "/review"):
         assert anna.browser.get(anna.address + path).headers["Location"] == f"{anna.address}/sent"
     assert anna.answers() == before
+
+
+def test_what_a_page_says_after_the_sending_is_kept_for_the_site_and_the_page_says_when(anna: Any) -> None:
+    fill(anna, range(1, 3))
+    anna.browser.post(f"{anna.address}/review")
+    same = anna.answer("c30", 1, 2)
+    assert same.status_code == 409
+    assert "already received 23 November 2026" in anna.browser.text
+    assert "kept for the clinic" not in anna.browser.text
+    for _press in range(2):
+        anna.browser.get(anna.question("c30", 1))
+        anna.answer("c30", 1, 4)
+        assert "kept for the clinic" in anna.browser.text
+    anna.answer("c30", 1, 9)  # no answer at all
+    with anna.people.runtime.reading() as session:
+        kept = session.scalars(select(AnswerConflict)).all()
+        assert [(row.item, row.code, row.language) for row in kept] == [(1, 4, "en")]
+        assert list(faults(session)) == []
+    assert anna.audited().count("answer.conflict") == 1
 
 
 def test_with_nothing_answered_there_is_nothing_to_send_but_one_may_say_no(anna: Any) -> None:

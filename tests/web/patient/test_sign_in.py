@@ -322,7 +322,7 @@ def test_signing_out_ends_the_session_on_the_server(browser: Any, new_code: Any,
     browser.get("/home")
     stolen = browser.client.get_cookie(PATIENT_COOKIE, domain="localhost").value
     page = browser.post("/sign-out")
-    assert page.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert page.headers["Clear-Site-Data"] == '"cache"'  # in the store another person's answers may wait
     browser.follow()
     assert "You are signed out." in browser.text
     browser.cookie(PATIENT_COOKIE, stolen)

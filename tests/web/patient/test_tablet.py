@@ -93,6 +93,7 @@ def test_from_the_first_page_to_the_receipt(runtime: Any, begun: Any, own: str) 
     assert press(begun, f"{own}/review").headers["Location"] == f"{own}/sent"
     begun.follow()
     assert "Give the tablet back to the staff." in begun.text
+    assert all(number in begun.text for number in ("tel:112", "tel:1177", "Tell the staff before you leave."))
     (kept,) = response_sets(runtime)
     assert kept.receipt in begun.text
     assert (kept.mode, kept.respondent, kept.answered_items, kept.entered_by_id) == ("self_clinic", "self", 2, None)
