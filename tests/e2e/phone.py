@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -17,7 +17,7 @@ class Phone:
     """`taps` counts what a finger did; typing is not counted."""
 
     page: Page
-    taps: int = 0
+    taps: int = field(default=0, kw_only=True)
 
     def sign_in(self, code: str, pin: str, *, first_time: bool) -> None:
         self.page.goto("/a")

@@ -103,7 +103,6 @@ def _sentences(parts: int) -> dict[str, str]:
         "to_list": _("Back to the list"),
         "each_is_saved": _("Each answer is saved when you continue."),
         "saved": _("Your answer is saved."),
-        "all_saved": _("Your answers are saved."),
         "sign_in": _("Saved on this phone, not sent yet. Sign in again to send it."),
         "elsewhere": _("Answered on another phone or computer: %(questions)s. The newest answer counts.").replace(
             "%(questions)s", "{questions}"

@@ -22,11 +22,15 @@ function begin(assessment) {
   questionnaire.ready = load(assessment);
 }
 
-// What the phone has is shown at once where the clinic does not answer; what the clinic says is newer.
-async function load(assessment) {
+// What the phone has is shown at once where the clinic does not answer; what the clinic says is newer. `told`: something
+// has arrived there that the page does not know of.
+async function load(assessment, told) {
+  questionnaire.told = null;
   const alone = Boolean(document.querySelector("[data-offline]"));
   const stored = await readCopy(assessment).catch(() => undefined);
   const fresh = alone && stored ? null : await fetchCopy(assessment);
+  if (questionnaire.told) return load(assessment, true); // the copy may be from before
+  questionnaire.told = false;
   const copy = fresh || stored;
   if (!copy) return; // what the page says by itself holds
   if (copy.sent) {
@@ -38,7 +42,7 @@ async function load(assessment) {
     return;
   }
   questionnaire.copy = copy;
-  const changed = await waitsHere();
+  const changed = told || (await waitsHere());
   if (alone || copy.sending || (changed && !questionnaire.chosen)) show(questionnaire.place);
   bring();
 }
@@ -459,14 +463,14 @@ function statusWords() {
   const answered = step && codeOf(step) !== null;
   if (line.state === "signin") return words.sign_in;
   if (line.state === "kept" || (line.state === "waiting" && (answered || !step))) return parts.dataset.kept;
-  return answered ? words.saved : step ? words.each_is_saved : words.all_saved;
+  return answered ? words.saved : step ? words.each_is_saved : ""; // the list says so itself
 }
 
 function say(text) {
   const status = document.querySelector('main [role="status"].saved');
   if (!status) return null;
   status.textContent = text;
-  status.hidden = false;
+  status.hidden = !text;
   status.classList.toggle("waiting", [parts.dataset.kept, questionnaire.copy?.words.sign_in].includes(text));
   return status;
 }
@@ -475,7 +479,9 @@ async function onLine() {
   const { copy, assessment, place } = questionnaire;
   const answer = line.answers.get(assessment);
   if (!copy) {
-    if (line.state === "saved" && answer?.done?.length && !questionnaire.chosen) location.reload();
+    if (!answer?.done?.length) return;
+    if (questionnaire.told === false) questionnaire.ready = load(assessment, true);
+    else questionnaire.told = true; // it is being fetched
     return;
   }
   line.answers.delete(assessment);
