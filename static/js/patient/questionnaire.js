@@ -22,13 +22,13 @@ function begin(assessment) {
   questionnaire.ready = load(assessment);
 }
 
-// What the phone has is shown at once where the clinic does not answer; what the clinic says is newer. `told`: something
+// What the phone has is shown where the clinic does not answer soon; what the clinic says is newer. `told`: something
 // has arrived there that the page does not know of.
 async function load(assessment, told) {
   questionnaire.told = null;
   const alone = Boolean(document.querySelector("[data-offline]"));
   const stored = await readCopy(assessment).catch(() => undefined);
-  const fresh = alone && stored ? null : await fetchCopy(assessment);
+  const fresh = alone && stored ? null : await Promise.race([fetchCopy(assessment), ...(stored ? [moment(3000)] : [])]);
   if (questionnaire.told) return load(assessment, true); // the copy may be from before
   questionnaire.told = false;
   const copy = fresh || stored;
