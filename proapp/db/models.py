@@ -501,6 +501,41 @@ class SiteActivation(Base):
     applied_at: Mapped[datetime | None]
 
 
+# --- machines -------------------------------------------------------------------------------------------------------
+
+
+class ApiToken(Base):
+    """What a machine shows to be let in, by its hash only. An ended one stays: the trail names it by its id.
+
+    `sites` is null for all sites; `expires_at` is the first moment at which it opens nothing any more.
+    """
+
+    __tablename__ = "api_token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(Payload)
+    sites: Mapped[list[str] | None] = mapped_column(Payload)
+    sees_arms: Mapped[bool]
+    created_at: Mapped[datetime]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ApiUse(Base):
+    """How much a token has read of one kind on one day: a counter, so that a token that reads too much is seen."""
+
+    __tablename__ = "api_use"
+    __table_args__ = (UniqueConstraint("token_id", "day", "scope"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id"))
+    day: Mapped[date]
+    scope: Mapped[str] = mapped_column(String(30))
+    requests: Mapped[int]
+    participants: Mapped[int]  # of whom something was given, counted at every request
+
+
 # --- audit ----------------------------------------------------------------------------------------------------------
 
 
@@ -513,7 +548,7 @@ class AuditEvent(Base):
     chain: Mapped[str] = mapped_column(String(20))
     seq: Mapped[int]
     at: Mapped[datetime]
-    actor_kind: Mapped[str] = mapped_column(String(10))  # patient | staff | system
+    actor_kind: Mapped[str] = mapped_column(String(10))  # patient | staff | system | machine
     actor_id: Mapped[int | None]
     actor_role: Mapped[str] = mapped_column(String(20))
     action: Mapped[str] = mapped_column(String(40))

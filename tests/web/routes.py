@@ -19,6 +19,16 @@ PATIENT = frozenset({"patient"})
 TABLET = frozenset({"clinic"})
 QUESTIONNAIRE = PATIENT | TABLET
 GATEWAY = frozenset({"gateway"})
+SCOPES = frozenset(
+    {
+        "participants:read",
+        "assessments:read",
+        "compliance:read",
+        "exports:read",
+        "participants:write",
+        "randomizations:write",
+    }
+)
 PENDING = frozenset({"staff_pending"})
 SUSPENDED = frozenset({"staff_suspended"})
 
@@ -93,6 +103,12 @@ ROUTES = {
     # gateways
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
     "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
+    # machines with a token
+    "api.participants": Route(frozenset({"participants:read"}), "/api/v1/participants"),
+    "api.participant": Route(frozenset({"participants:read"}), "/api/v1/participants/{participant}"),
+    "api.assessments": Route(frozenset({"assessments:read"}), "/api/v1/assessments?study_id={participant}"),
+    "api.compliance": Route(frozenset({"compliance:read"}), "/api/v1/compliance"),
+    "api.exports": Route(frozenset({"exports:read"}), "/api/v1/exports"),
     # staff, not yet signed in
     "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
     "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),

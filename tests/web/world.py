@@ -25,7 +25,9 @@ ROLES = {
     "statistician": "stina",
     "administrator": "ada",
 }
-EVERYBODY = ("anyone", "patient", "clinic", "staff_pending", "staff_suspended", *ROLES)
+# Of machines one that reads and one that writes stand for all.
+MACHINES = ("participants:read", "participants:write")
+EVERYBODY = ("anyone", "patient", "clinic", "staff_pending", "staff_suspended", *MACHINES, *ROLES)
 
 
 @dataclass
@@ -59,7 +61,7 @@ class World:
 
     def browser(self, who: str) -> Any:
         """A fresh browser of somebody who is `who`: anyone, patient (anna), clinic (anna at the tablet), staff_pending,
-        staff_suspended (berit, who has handed it over) or a role."""
+        staff_suspended (berit, who has handed it over), the scope of a machine's token, or a role."""
         if who in ("anyone", "anyone_but_clinic"):
             return self.people.make_browser(self.people.app)
         if who == "patient":
@@ -68,7 +70,7 @@ class World:
             return self.people.tablet(self.anna.participant_id, self.anna.assessment)
         if who in ("staff_pending", "staff_suspended"):
             return self._half(who)
-        return self.people.staff(ROLES[who])
+        return self.people.machine(who) if ":" in who else self.people.staff(ROLES[who])
 
     def _half(self, kind: Any) -> Any:
         runtime, user_id = self.people.runtime, self.people.staff_id("berit")

@@ -9,6 +9,8 @@ from flask_babel import lazy_gettext as _
 ACTIONS: dict[str, Any] = {
     "answer.conflict": _("Answer that came too late to count"),
     "answer.recorded": _("Answer recorded"),
+    "api_token.added": _("Token for a machine made"),
+    "api_token.ended": _("Token for a machine ended"),
     "assessment.declined": _("Assessment declined"),
     "assessment.decline_undone": _("Decline taken back"),
     "assessment.extended": _("Window extended"),
@@ -34,6 +36,7 @@ ACTIONS: dict[str, Any] = {
     "user.resealed": _("Second factor encrypted anew"),
     "event.recorded": _("Event recorded"),
     "export.created": _("Data exported"),
+    "export.listed": _("List of exports read by a machine"),
     "former_site.recorded": _("Time at a former site recorded"),
     "former_site.changed": _("Time at a former site changed"),
     "former_site.removed": _("Time at a former site removed"),
@@ -104,11 +107,12 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 SYSTEM_GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "accounts": (_("Accounts"), ("user.",)),
+    "machines": (_("Tokens for machines"), ("api_token.",)),
     "sign_ins": (_("Sign-ins"), ("session.",)),
     "other": (_("Study, exports and installation"), ("study.", "activation.", "proposal.", "export.", "installation.")),
 }
 
-ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system")}
+ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system"), "machine": _("A machine")}
 
 
 def in_words(action: str) -> str:

@@ -1,0 +1,53 @@
+"""machines: tokens of the API, and how much was read with them
+
+Revision: 0007
+Before it: 0005
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+import proapp.db.types
+
+revision = "0007"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "api_token",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("scopes", proapp.db.types.Payload, nullable=False),
+        sa.Column("sites", proapp.db.types.Payload, nullable=True),
+        sa.Column("sees_arms", sa.Boolean(), nullable=False),
+        sa.Column("created_at", proapp.db.types.Instant(), nullable=False),
+        sa.Column("created_by_id", sa.Integer(), nullable=True),
+        sa.Column("expires_at", proapp.db.types.Instant(), nullable=False),
+        sa.Column("ended_at", proapp.db.types.Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["created_by_id"], ["staff_user.id"], name=op.f("fk_api_token_created_by_id_staff_user")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_token")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_api_token_token_hash")),
+    )
+    op.create_table(
+        "api_use",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("scope", sa.String(length=30), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("participants", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["token_id"], ["api_token.id"], name=op.f("fk_api_use_token_id_api_token")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_use")),
+        sa.UniqueConstraint("token_id", "day", "scope", name=op.f("uq_api_use_token_id_day_scope")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("api_use")
+    op.drop_table("api_token")
