@@ -104,6 +104,7 @@ ROUTES = {
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
     "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
     # machines with a token
+    "api.description": Route(ANYONE, "/api/v1/openapi.json"),
     "api.participants": Route(frozenset({"participants:read"}), "/api/v1/participants"),
     "api.participant": Route(frozenset({"participants:read"}), "/api/v1/participants/{participant}"),
     "api.assessments": Route(frozenset({"assessments:read"}), "/api/v1/assessments?study_id={participant}"),

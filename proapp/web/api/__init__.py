@@ -13,6 +13,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 from proapp.web.api import (  # noqa: E402, F401  the views register themselves on the blueprint above
     assessments,
     compliance,
+    description,
     exports,
     participants,
 )

@@ -25,14 +25,19 @@ Asked = TypeVar("Asked", bound=Shape)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`query` and `body` are what a request may carry; `refusals` the statuses it may end with, beside those of all."""
+    """`query`, `body` and `headers` (name, what it is for) are what a request may carry; `refusals` are the statuses
+    it may end with, beside those that every request may."""
 
     summary: str
-    query: type[Shape]
-    body: type[Shape] | None
     answer: type[Shape]
     status: int
     refusals: tuple[int, ...]
+    query: type[Shape] = Nothing
+    body: type[Shape] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+OPERATIONS: dict[str, Operation] = {}  # by endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def reading(
             _count(run, found.participants)
             return said(found.answer)
 
-        run.operation = Operation(summary, query, None, answer, 200, (400, *refusals))  # type: ignore[attr-defined]
+        OPERATIONS[f"api.{view.__name__}"] = Operation(summary, answer, 200, (400, *refusals), query)
         return run
 
     return declare
