@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 TYPES: Mapping[str, Any] = {
@@ -58,7 +58,12 @@ def _text(value: str, schema: Mapping[str, Any], at: str) -> Iterator[str]:
         yield f"{at}: is too long or too short"
     if "pattern" in schema and not re.search(schema["pattern"], value):
         yield f"{at}: is not like {schema['pattern']}"
-    reader: Any = {"date": date.fromisoformat, "date-time": datetime.fromisoformat, None: str}[schema.get("format")]
+    reader: Any = {
+        "date": date.fromisoformat,
+        "date-time": datetime.fromisoformat,
+        "time": time.fromisoformat,
+        None: str,
+    }[schema.get("format")]
     try:
         reader(value)
     except ValueError:

@@ -25,6 +25,7 @@ APPEND_ONLY = (
     "delivery_receipt",
     "patient_request",
     "answer_conflict",
+    "api_write",
 )
 
 
@@ -534,6 +535,24 @@ class ApiUse(Base):
     scope: Mapped[str] = mapped_column(String(30))
     requests: Mapped[int]
     participants: Mapped[int]  # of whom something was given, counted at every request
+
+
+class ApiWrite(Base):
+    """A request of a machine that wrote something, and the answer it got: sent again it gets the same answer, and
+    nothing is written twice. Key and request are kept as keyed hashes."""
+
+    __tablename__ = "api_write"
+    __table_args__ = (
+        UniqueConstraint("token_id", "key_hash"),
+        Index("ix_api_write_fingerprint", "fingerprint"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id"))
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    key_hash: Mapped[str | None] = mapped_column(String(64))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
 
 
 # --- audit ----------------------------------------------------------------------------------------------------------

@@ -110,6 +110,8 @@ ROUTES = {
     "api.assessments": Route(frozenset({"assessments:read"}), "/api/v1/assessments?study_id={participant}"),
     "api.compliance": Route(frozenset({"compliance:read"}), "/api/v1/compliance"),
     "api.exports": Route(frozenset({"exports:read"}), "/api/v1/exports"),
+    "api.enrol": Route(frozenset({"participants:write"}), "/api/v1/participants", "POST"),
+    "api.randomize": Route(frozenset({"randomizations:write"}), "/api/v1/randomizations", "POST"),
     # staff, not yet signed in
     "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
     "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),

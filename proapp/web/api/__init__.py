@@ -16,4 +16,5 @@ from proapp.web.api import (  # noqa: E402, F401  the views register themselves 
     description,
     exports,
     participants,
+    writes,
 )

@@ -14,6 +14,8 @@ from flask import Response, request
 from pydantic import ValidationError
 
 from proapp.services import api_tokens
+from proapp.services.api_writes import Told
+from proapp.services.errors import NotFound
 from proapp.web.api.shapes import Nothing, Shape
 from proapp.web.guard import machine
 from proapp.web.problems import Problem
@@ -37,6 +39,11 @@ class Operation:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+KEY = (
+    "Idempotency-Key",
+    "Of your own making, another one for each request: sent again, the request is done once and answered alike. "
+    "Without it the same is known by what the request says.",
+)
 OPERATIONS: dict[str, Operation] = {}  # by endpoint
 
 
@@ -56,6 +63,8 @@ def reading(
     def declare(view: View) -> View:
         @wraps(view)
         def run(**values: Any) -> Response:
+            if any("\0" in value for value in values.values()):
+                raise NotFound  # no database takes that sign
             found: Read = view(asked(query), **values)
             _count(run, found.participants)
             return said(found.answer)
@@ -64,6 +73,38 @@ def reading(
         return run
 
     return declare
+
+
+def writing(
+    summary: str, answer: type[Shape], *, body: type[Shape], refusals: tuple[int, ...] = ()
+) -> Callable[[View], View]:
+    """Declare a view that writes. It gets the body and returns Told; what was done before is answered as then."""
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def run() -> Response:
+            asked(Nothing)
+            told: Told = view(checked(body, _json(), 422, "body"))
+            response = said(answer.model_validate(told.answer), 201)
+            if told.again:
+                response.headers["Idempotent-Replayed"] = "true"
+            return response
+
+        OPERATIONS[f"api.{view.__name__}"] = Operation(
+            summary, answer, 201, (400, 413, 415, 422, *refusals), body=body, headers=(KEY,)
+        )
+        return run
+
+    return declare
+
+
+def _json() -> dict[str, Any]:
+    if not request.is_json:
+        raise Problem(415, "not_json", "Send the body as application/json.")
+    given = request.get_json(silent=True)
+    if not isinstance(given, dict):
+        raise Problem(400, "body", "The body must be one JSON object.")
+    return given
 
 
 def asked(query: type[Asked]) -> Asked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,10 @@ from proapp.study.status import Collection, Expectation, Phase, Shown, Timing
 Mode = Literal["self_remote", "self_clinic", "paper", "phone", "interview", "proxy"]
 assert set(Mode.__args__) == set(MODE_ORDER)  # type: ignore[attr-defined]  a Literal has them
 Counts = dict[str, Annotated[int, Field(ge=0)]]
-StudyId = Annotated[str, Field(description="The participant's number in the study.", examples=["UME-001"])]
+NO_NUL = r"^[^\x00]*$"  # no database takes that sign
+StudyId = Annotated[
+    str, Field(pattern=NO_NUL, description="The participant's number in the study.", examples=["UME-001"])
+]
 SiteCode = Annotated[str, Field(description="The code of a site in the study file.", examples=["UME"])]
 ArmCode = Annotated[str, Field(description="The code of an arm in the study file.", examples=["SURG"])]
 
@@ -42,7 +45,7 @@ class OfSite(Shape):
 
 class Walk(OfSite):
     after: str | None = Field(
-        None, max_length=40, description="The `next` of the page before: begin after that participant."
+        None, max_length=40, pattern=NO_NUL, description="The `next` of the page before: begin after that participant."
     )
     limit: int = Field(100, ge=1, le=200, description="At most so many participants on a page.")
 
@@ -53,6 +56,30 @@ class AssessmentWalk(Walk):
 
 class AtCutOff(OfSite):
     cutoff: date | None = Field(None, description="The last day that counts; today when left out.")
+
+
+class NewParticipant(Shape):
+    """Somebody who has consented. How to reach them the site records: no contact is taken here."""
+
+    study_id: StudyId = Field(max_length=40)
+    site: SiteCode
+    language: str = Field(description="The language of the questionnaires.", examples=["sv"])
+    consent_on: date = Field(description="The local day of the consent to the questionnaires.")
+
+
+class NewRandomization(Shape):
+    """A randomisation that has happened."""
+
+    study_id: StudyId = Field(max_length=40)
+    arm: ArmCode
+    randomized_on: date = Field(description="The local day at the site.")
+    randomized_time: time | None = Field(None, description="The local time at the site, such as 14:05.")
+    baseline_override_reason: str | None = Field(
+        None,
+        max_length=500,
+        pattern=NO_NUL,
+        description="Why it is recorded although no valid baseline was sent before; kept in the audit trail.",
+    )
 
 
 # --- what is answered ------------------------------------------------------------------------------------------------
@@ -100,6 +127,24 @@ class Assessment(Shape):
     mode: Mode | None = Field(description="How it was answered.")
     answered_items: int | None = Field(ge=0, description="How many questions have an answer.")
     scorable: bool | None = Field(description="Whether a core scale can be computed; null before it is sent.")
+
+
+class Enrolled(Shape):
+    """The participant as it was enrolled."""
+
+    study_id: StudyId
+    site: SiteCode
+    language: str = Field(description="The language of the questionnaires.", examples=["sv"])
+    consent_on: date = Field(description="The local day of the consent to the questionnaires.")
+
+
+class Randomization(Shape):
+    """The randomisation as it was recorded."""
+
+    study_id: StudyId
+    arm: ArmCode
+    randomized_on: date = Field(description="The local day at the site.")
+    randomized_time: str | None = Field(description="The local time at the site; null where it was not sent.")
 
 
 class ComplianceRow(Shape):

@@ -11,6 +11,7 @@ ACTIONS: dict[str, Any] = {
     "answer.recorded": _("Answer recorded"),
     "api_token.added": _("Token for a machine made"),
     "api_token.ended": _("Token for a machine ended"),
+    "api_write.recorded": _("Request of a machine kept"),
     "assessment.declined": _("Assessment declined"),
     "assessment.decline_undone": _("Decline taken back"),
     "assessment.extended": _("Window extended"),
@@ -100,7 +101,7 @@ ACTIONS: dict[str, Any] = {
 GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "answers": (_("Answers and sending"), ("answer.", "response_set.")),
     "assessments": (_("Plan, declines and missed assessments"), ("assessment.", "missed_reason.")),
-    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.")),
+    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.", "api_write.")),
     "contact": (_("Contact data and contacts"), ("contact.", "request.")),
     "messages": (_("Messages"), ("message.", "receipt.")),
     "access": (_("Codes, PINs and patients' sign-ins"), ("code.", "pin.", "patient.", "session.", "tablet.")),

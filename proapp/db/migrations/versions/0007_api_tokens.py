@@ -1,4 +1,4 @@
-"""machines: tokens of the API, and how much was read with them
+"""machines: tokens of the API, how much was read with them, and what was written
 
 Revision: 0007
 Before it: 0005
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 import proapp.db.types
+from proapp.db.append_only import protect, protect_keys, unprotect
 
 revision = "0007"
 down_revision = "0005"
@@ -46,8 +47,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_use")),
         sa.UniqueConstraint("token_id", "day", "scope", name=op.f("uq_api_use_token_id_day_scope")),
     )
+    op.create_table(
+        "api_write",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_id", sa.Integer(), nullable=False),
+        sa.Column("participant_id", sa.Integer(), nullable=False),
+        sa.Column("key_hash", sa.String(length=64), nullable=True),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("answer", proapp.db.types.Payload, nullable=False),
+        sa.Column("recorded_at", proapp.db.types.Instant(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["participant_id"], ["participant.id"], name=op.f("fk_api_write_participant_id_participant")
+        ),
+        sa.ForeignKeyConstraint(["token_id"], ["api_token.id"], name=op.f("fk_api_write_token_id_api_token")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_write")),
+        sa.UniqueConstraint("token_id", "key_hash", name=op.f("uq_api_write_token_id_key_hash")),
+    )
+    op.create_index("ix_api_write_fingerprint", "api_write", ["fingerprint"])
+    dialect = op.get_context().dialect.name
+    for statement in protect("api_write", dialect):
+        op.execute(statement)
+    if dialect == "sqlite":
+        op.execute(protect_keys("api_write", ("token_id", "key_hash")))
 
 
 def downgrade() -> None:
+    for statement in unprotect("api_write", op.get_context().dialect.name):
+        op.execute(statement)
+    op.drop_table("api_write")
     op.drop_table("api_use")
     op.drop_table("api_token")

@@ -106,6 +106,7 @@ ROLES: Words = {
     "patient": lazy_gettext("participant"),
     "worker": lazy_gettext("the system"),
     "command_line": lazy_gettext("command line"),
+    "api": lazy_gettext("a machine"),
 }
 
 LANGUAGES: Words = {"sv": lazy_gettext("Swedish"), "en": lazy_gettext("English")}
