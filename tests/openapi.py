@@ -18,7 +18,7 @@ TYPES: Mapping[str, Any] = {
 }
 WORDS = {"title", "description", "examples", "default"}  # for people
 KNOWN = WORDS | {
-    "$ref", "type", "anyOf", "enum", "properties", "required", "additionalProperties", "items", "minimum", "maximum",
+    "$ref", "type", "anyOf", "enum", "const", "properties", "required", "additionalProperties", "items", "minimum", "maximum",
     "minLength", "maxLength", "pattern", "format",
 }  # fmt: skip
 
@@ -36,6 +36,8 @@ def faults(value: Any, schema: Mapping[str, Any], document: Mapping[str, Any], a
         return
     if "enum" in schema and value not in schema["enum"]:
         yield f"{at}: is none of {schema['enum']}"
+    if "const" in schema and value != schema["const"]:
+        yield f"{at}: is not {schema['const']}"
     if isinstance(value, str):
         yield from _text(value, schema, at)
     if isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):

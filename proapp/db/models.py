@@ -555,6 +555,31 @@ class ApiWrite(Base):
     recorded_at: Mapped[datetime]
 
 
+class WebhookEvent(Base):
+    """What another system is told, once for each assessment and outcome. `body` is the very text, alike at every try.
+
+    state: waiting | delivered | given_up. A try pushes `next_try_at` ahead before it is made, so that a worker that
+    dies leaves an event that is told again; the receiver knows it by its `event_id`.
+    """
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        UniqueConstraint("assessment_id", "status"),
+        Index("ix_webhook_event_state", "state", "next_try_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(40), unique=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
+    status: Mapped[str] = mapped_column(String(30))  # completed | completed_unscorable | declined | missed
+    body: Mapped[str] = mapped_column(Text)
+    queued_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    state_reason: Mapped[str | None] = mapped_column(String(40))  # why the last try failed
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
 # --- audit ----------------------------------------------------------------------------------------------------------
 
 

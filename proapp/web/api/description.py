@@ -11,14 +11,18 @@ from flask import Response, current_app
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
+from proapp.gateways.webhook import HEADER as SIGNATURE
 from proapp.version import __version__
 from proapp.web.api import blueprint
 from proapp.web.api.operations import OPERATIONS, Operation
-from proapp.web.api.shapes import Problem, Shape
+from proapp.web.api.shapes import Closed, Problem, Shape
 from proapp.web.guard import audience
 from proapp.web.problems import MEDIA_TYPE, TITLES
 
 REF = "#/components/schemas/{model}"
+SIGNED = (
+    "t=<seconds since 1970>,v1=<HMAC-SHA256 with the shared secret over t, a full stop and the body, in hexadecimal>"
+)
 MADE = "proapp.openapi"
 OF_ALL = (401, 403, 429, 500, 503)
 PATHS = {"study_id": "The participant's number in the study."}
@@ -48,6 +52,7 @@ def _document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "proapp", "version": __version__, "description": ABOUT},
         "paths": paths,
+        "webhooks": {"assessment.closed": {"post": _webhook()}},
         "components": {
             "schemas": _schemas(),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "docs/api.md"}},
@@ -84,6 +89,19 @@ def _itself() -> dict[str, Any]:
     return {"operationId": "description", "summary": "This description", "security": [], "responses": {"200": said}}
 
 
+def _webhook() -> dict[str, Any]:
+    return {
+        "operationId": "assessment_closed",
+        "summary": "An assessment is closed: it was sent, or its window is over",
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": said, "schema": {"type": "string"}}
+            for name, said in ((SIGNATURE, SIGNED), ("Idempotency-Key", "The id of the event."))
+        ],
+        "requestBody": {"required": True, "content": _content("application/json", Closed)},
+        "responses": {"2XX": {"description": "It is taken. Anything else, and no answer in time, is tried again."}},
+    }
+
+
 def _response(said: str, media_type: str, shape: type[Shape]) -> dict[str, Any]:
     return {"description": said, "content": _content(media_type, shape)}
 
@@ -114,7 +132,7 @@ def _in_header(operation: Operation) -> Iterator[dict[str, Any]]:
 
 
 def _schemas() -> Mapping[str, Any]:
-    shapes: dict[type[Shape], JsonSchemaMode] = {Problem: "serialization"}
+    shapes: dict[type[Shape], JsonSchemaMode] = {Problem: "serialization", Closed: "serialization"}
     for operation in OPERATIONS.values():
         shapes[operation.answer] = "serialization"
         if operation.body is not None:

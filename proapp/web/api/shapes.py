@@ -181,6 +181,29 @@ class Export(Shape):
     rows: Counts = Field(description="How many rows each data set has.")
 
 
+class ClosedAssessment(Shape):
+    """Which assessment is closed, and how it ended."""
+
+    study_id: StudyId
+    site: SiteCode = Field(description="The site that was responsible on the target day.")
+    timepoint: str = Field(description="The code of a time point in the study file.", examples=["m03"])
+    occurrence: int = Field(ge=1, description="Counts the assessments of a time point that repeats.")
+    status: Literal["completed", "completed_unscorable", "declined", "missed"] = Field(
+        description="A later event of the same assessment takes its place: it was opened once more."
+    )
+
+
+class Closed(Shape):
+    """What is sent to PROAPP_WEBHOOK_URL, signed, and again until it is taken."""
+
+    id: str = Field(
+        pattern="^evt_[0-9a-f]{32}$", description="The same at every try; take what has come already as done."
+    )
+    type: Literal["assessment.closed"] = Field(description="The kind of event.")
+    created_at: datetime = Field(description="When it was noticed.")
+    data: ClosedAssessment = Field(description="What it is about.")
+
+
 Next = Annotated[str | None, Field(description="Send it as `after` for the next page; null on the last.")]
 
 

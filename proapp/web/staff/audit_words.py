@@ -82,6 +82,9 @@ ACTIONS: dict[str, Any] = {
     "tablet.left_for_phone": _("Went on from the clinic's tablet to the own phone"),
     "tablet.phone_offered": _("Square for the own phone shown on the clinic's tablet"),
     "tablet.taken_back": _("Clinic's tablet taken back"),
+    "webhook.delivered": _("Another system was told that an assessment is closed"),
+    "webhook.given_up": _("Another system could not be told that an assessment is closed"),
+    "webhook.queued": _("Another system is to be told that an assessment is closed"),
     "user.added": _("Account added"),
     "user.changed": _("Role or sites changed"),
     "user.digest": _("Monday message switched"),
@@ -103,7 +106,7 @@ GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "assessments": (_("Plan, declines and missed assessments"), ("assessment.", "missed_reason.")),
     "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.", "api_write.")),
     "contact": (_("Contact data and contacts"), ("contact.", "request.")),
-    "messages": (_("Messages"), ("message.", "receipt.")),
+    "messages": (_("Messages"), ("message.", "receipt.", "webhook.")),
     "access": (_("Codes, PINs and patients' sign-ins"), ("code.", "pin.", "patient.", "session.", "tablet.")),
 }
 SYSTEM_GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {

@@ -1,4 +1,4 @@
-"""machines: tokens of the API, how much was read with them, and what was written
+"""machines: tokens of the API, what was read and written with them; what another system is told
 
 Revision: 0007
 Before it: 0005
@@ -69,9 +69,31 @@ def upgrade() -> None:
         op.execute(statement)
     if dialect == "sqlite":
         op.execute(protect_keys("api_write", ("token_id", "key_hash")))
+    op.create_table(
+        "webhook_event",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("event_id", sa.String(length=40), nullable=False),
+        sa.Column("assessment_id", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=30), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("queued_at", proapp.db.types.Instant(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("state_reason", sa.String(length=40), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", proapp.db.types.Instant(), nullable=False),
+        sa.Column("settled_at", proapp.db.types.Instant(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["assessment_id"], ["assessment.id"], name=op.f("fk_webhook_event_assessment_id_assessment")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_event")),
+        sa.UniqueConstraint("assessment_id", "status", name=op.f("uq_webhook_event_assessment_id_status")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_webhook_event_event_id")),
+    )
+    op.create_index("ix_webhook_event_state", "webhook_event", ["state", "next_try_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("webhook_event")
     for statement in unprotect("api_write", op.get_context().dialect.name):
         op.execute(statement)
     op.drop_table("api_write")
