@@ -35,7 +35,8 @@ SUSPENDED = frozenset({"staff_suspended"})
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold {assessment}, {participant}, {event}, {message} and {proposal} (of a participant) and {user}."""
+    """`path` may hold {assessment}, {participant}, {event}, {message} and {proposal} (of a participant), {user} and
+    {token}."""
 
     audience: frozenset[str]
     path: str
@@ -186,4 +187,8 @@ ROUTES = {
     "staff.reactivate_user": Route(ADMINISTRATOR, "/staff/users/{user}/reactivate", "POST"),
     "staff.reset_user": Route(ADMINISTRATOR, "/staff/users/{user}/reset", "POST"),
     "staff.end_user_sessions": Route(ADMINISTRATOR, "/staff/users/{user}/end-sessions", "POST"),
+    # machines
+    "staff.api_tokens": Route(ADMINISTRATOR, "/staff/api-tokens"),
+    "staff.add_api_token": Route(ADMINISTRATOR, "/staff/api-tokens/new", "GET POST"),
+    "staff.end_api_token": Route(ADMINISTRATOR, "/staff/api-tokens/{token}/end", "GET POST"),
 }

@@ -41,6 +41,7 @@ class Place:
     user: int
     message: int
     proposal: int
+    token: int
 
     def address(self, path: str) -> str:
         return path.format(
@@ -50,6 +51,7 @@ class Place:
             user=self.user,
             message=self.message,
             proposal=self.proposal,
+            token=self.token,
         )
 
 
@@ -98,7 +100,8 @@ def _place(people: Any, study_id: str, nurse: str) -> Place:
     assessment = people.assessment_id(participant, "m03")
     message = _message(people, participant, assessment)
     proposal = _proposal(people, participant, nurse)
-    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message, proposal)
+    token = people.machine("compliance:read").token_id
+    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message, proposal, token)
 
 
 def _proposal(people: Any, participant: int, nurse: str) -> int:

@@ -205,6 +205,7 @@ VALUES: Mapping[str, Mapping[str, Any]] = {
     "reason": _ENDED,
     "respondent": words.RESPONDENTS,
     "role": words.ROLES,
+    "scopes": words.SCOPES,
     "sent": {"skipped": _("left out"), "cleared": _("cleared")},
     "source": _SAID_BY,
     "status": {"accepted": _("accepted"), "delivered": _("delivered"), "failed": _("failed")},
