@@ -77,18 +77,22 @@ PAGES = {
         "participants/UME-022/sheet", "participants/UME-024/correct-randomisation", "proposals", "compliance", "export",
         "audit", "study", "study/amendment", "account",
     ),
-    "ada": ("users", "audit", "study"),
+    "ada": ("users", "audit", "study", "api-tokens", "api-tokens/new", "api-tokens/1/end"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "locale"), [("karin", "sv-SE"), ("karin", "en-GB"), ("ada", "sv-SE")])
 def test_no_staff_page_has_an_accessibility_finding(trial, open_browser, axe, name, locale):
     page = sign_in(open_browser(DESK, locale=locale, dark=locale == "en-GB"), trial, name)
+    if name == "ada":
+        token = ("--name", "Register", "--scope", "participants:read", "--arms", "--until", "2099-12-31")
+        assert trial.proapp("api-token", "add", *token).returncode == 0
     for path in PAGES[name]:
         answer = page.goto(f"/staff/{path}")
         assert answer.status == 200, path
         axe(page)
         assert page.locator("h1").count() == 1, path
+        picture(page, f"staff-{path.replace('/', '-')}-{locale[:2]}")
 
 
 def test_the_worklist_fits_a_phone_and_a_picture(trial, open_browser):
