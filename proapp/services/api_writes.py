@@ -127,8 +127,9 @@ def _once(
 ) -> Told:
     fingerprint = vault.keyed_hash("api write", audit.canonical(asked))
     key_hash = vault.keyed_hash("api key", key) if key is not None else None
-    _take_turns(session, f"{asked['do']} {asked['study_id']}", f"{machine.token_id} {key_hash}")
+    _take_turns(session, f"{asked['do']} {asked['study_id']}")
     if key_hash is not None:
+        _take_turns(session, f"{machine.token_id} {key_hash}")
         known = _found(session, ApiWrite.token_id == machine.token_id, ApiWrite.key_hash == key_hash)
         if known is not None and known.fingerprint != fingerprint:
             raise Refused("key_used")
@@ -145,12 +146,11 @@ def _once(
     return Told(answer, again=False)
 
 
-def _take_turns(session: Session, *names: str) -> None:
+def _take_turns(session: Session, name: str) -> None:
     """The same request twice at the same moment: the second waits, and finds the first one's answer. On SQLite writing
     transactions take turns anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        for name in names:
-            session.execute(text("SELECT pg_advisory_xact_lock(hashtext('proapp api ' || :name))"), {"name": name})
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext('proapp api ' || :name))"), {"name": name})
 
 
 def _found(session: Session, *conditions: ColumnElement[bool]) -> ApiWrite | None:

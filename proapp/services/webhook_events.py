@@ -47,6 +47,16 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How many events wait (since when the oldest), were told, and were given up."""
+
+    waiting: int
+    oldest: datetime | None
+    told: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """An event that this worker, and for a while no other, may tell now."""
 
@@ -174,6 +184,14 @@ def waiting(session: Session, *, now: datetime) -> bool:
 
 def _due(now: datetime) -> ColumnElement[bool]:
     return (WebhookEvent.state == "waiting") & (WebhookEvent.next_try_at <= now)
+
+
+def standing(session: Session) -> Standing:
+    """For those who run the system. One statement."""
+    query = select(WebhookEvent.state, func.count(), func.min(WebhookEvent.queued_at)).group_by(WebhookEvent.state)
+    found = {state: (number, oldest) for state, number, oldest in session.execute(query)}
+    waiting, oldest = found.get("waiting", (0, None))
+    return Standing(waiting, oldest, found.get("delivered", (0, None))[0], found.get("given_up", (0, None))[0])
 
 
 def claim(session: Session, *, now: datetime) -> Claimed | None:
