@@ -48,6 +48,8 @@ NAMES = (
     "PROAPP_HTTP_REFERENCE",
     "PROAPP_RECEIPT_USER",
     "PROAPP_RECEIPT_PASSWORD",
+    "PROAPP_WEBHOOK_URL",
+    "PROAPP_WEBHOOK_SECRET",
 )
 SECRETS = frozenset(
     {
@@ -59,6 +61,7 @@ SECRETS = frozenset(
         "PROAPP_SMTP_PASSWORD",
         "PROAPP_HTTP_AUTHORIZATION",
         "PROAPP_RECEIPT_PASSWORD",
+        "PROAPP_WEBHOOK_SECRET",
     }
 )
 
@@ -85,6 +88,8 @@ class Settings:
     trusted_proxies: int = 0
     log_level: str = "INFO"
     gateways: GatewaySettings = GatewaySettings()
+    webhook_url: str = ""  # empty: nobody is told
+    webhook_secret: str = field(default="", repr=False)
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -106,7 +111,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         trusted_proxies=reader.count("PROAPP_TRUSTED_PROXIES"),
         log_level=reader.choice("PROAPP_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         gateways=_gateways(reader),
+        webhook_url=reader.outside("PROAPP_WEBHOOK_URL", ""),
+        webhook_secret=reader.text("PROAPP_WEBHOOK_SECRET", ""),
     )
+    reader.problems.extend(_webhook_problems(settings))
     if settings.today and not settings.demo:
         reader.problems.append("PROAPP_TODAY moves the clock and is only allowed together with PROAPP_DEMO=1.")
     if settings.demo and not settings.gateways.stays_here:
@@ -117,6 +125,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if reader.problems:
         raise SettingsError(reader.problems)
     return settings
+
+
+def _webhook_problems(settings: Settings) -> list[str]:
+    problems = []
+    if bool(settings.webhook_url) != bool(settings.webhook_secret):
+        problems.append("PROAPP_WEBHOOK_URL and PROAPP_WEBHOOK_SECRET belong together; set both or neither.")
+    if settings.webhook_secret and len(settings.webhook_secret) < MINIMUM_SECRET:
+        problems.append(f"PROAPP_WEBHOOK_SECRET must be a random text of at least {MINIMUM_SECRET} characters.")
+    if settings.demo and settings.webhook_url and _split(settings.webhook_url).hostname not in LOCAL:
+        problems.append("PROAPP_DEMO=1: the people are invented, so a webhook may only go to a server on this machine.")
+    return problems
 
 
 def _gateways(reader: _Reader) -> GatewaySettings:

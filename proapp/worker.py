@@ -16,11 +16,12 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from proapp import amending, delivery, logs
+from proapp import amending, delivery, logs, webhook
 from proapp.clock import system_clock
 from proapp.delivery import Rounds
 from proapp.gateways.build import build
 from proapp.gateways.protocol import Gateway
+from proapp.gateways.webhook import Receiver
 from proapp.runtime import Runtime, refreshed
 from proapp.services import installation
 from proapp.services.sweep import Report, note_run, sweep
@@ -28,6 +29,7 @@ from proapp.services.sweep import Report, note_run, sweep
 log = structlog.get_logger()
 EVERY_SECONDS = 60
 DELIVER_EVERY_SECONDS = 3
+TELL_EVERY_SECONDS = 15
 
 
 def portions(
@@ -118,6 +120,17 @@ def deliver_job(runtime: Runtime, gateways: Mapping[str, Gateway], worker: str, 
         log.error("delivery.interrupted", error_type=type(error).__name__)
 
 
+def tell_job(runtime: Runtime, to: Receiver, looked: webhook.Looked, stopping: threading.Event) -> None:
+    """What closed is told to another system, where one is named. It never raises either."""
+    try:
+        runtime, now = refreshed(runtime), runtime.clock()
+        if looked.is_due(now):
+            webhook.queue_closed(runtime, now=now, looked=looked)
+        webhook.tell(runtime, to, stopping=stopping.is_set)
+    except Exception as error:
+        log.error("webhook.interrupted", error_type=type(error).__name__)
+
+
 def keep_time(scheduler: BackgroundScheduler, now: datetime) -> None:
     """Where the machine's clock was put back, what was to run next lies as far ahead as that: it runs now instead."""
     for job in scheduler.get_jobs():
@@ -143,7 +156,7 @@ def run(runtime: Runtime) -> None:
     # A thread for each job: a gateway that hangs does not hold up the clock.
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        executors={"default": ThreadPoolExecutor(1), "delivery": ThreadPoolExecutor(1)},
+        executors={name: ThreadPoolExecutor(1) for name in ("default", "delivery", "webhook")},
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
     begin = system_clock()
@@ -159,6 +172,17 @@ def run(runtime: Runtime) -> None:
         seconds=DELIVER_EVERY_SECONDS,
         next_run_time=begin + timedelta(seconds=1),
     )
+    to = webhook.receiver(runtime.settings)
+    if to is not None:
+        scheduler.add_job(
+            tell_job,
+            "interval",
+            [runtime, to, webhook.Looked(), stopping],
+            id="webhook",
+            executor="webhook",
+            seconds=TELL_EVERY_SECONDS,
+            next_run_time=begin + timedelta(seconds=2),
+        )
     scheduler.start()
     threading.Thread(target=_keep_time, args=[scheduler, stopping], daemon=True, name="keep time").start()
     log.info("worker.started", worker=worker, every_seconds=EVERY_SECONDS, deliver_every=DELIVER_EVERY_SECONDS)

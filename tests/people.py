@@ -26,7 +26,7 @@ from proapp.db.models import (
     StaffUser,
 )
 from proapp.runtime import Runtime
-from proapp.services import audit, audit_review, sessions
+from proapp.services import api_tokens, audit, audit_review, sessions
 from proapp.study.schedule import Anchors, plan
 from proapp.web.guard import PATIENT_COOKIE, STAFF_COOKIE
 
@@ -92,6 +92,20 @@ class People:
             )
         browser = self.make_browser(self.app, language)
         browser.cookie(STAFF_COOKIE, token)
+        return browser
+
+    # machines -------------------------------------------------------------------------------------------------------
+
+    def machine(self, *scopes: str, sites: tuple[str, ...] = (), arms: bool = False) -> Any:
+        """A program that shows a token with these scopes."""
+        with self.runtime.writing.begin() as session:
+            made = api_tokens.add(
+                session, self.runtime.vault, study=self.runtime.study, name="Robot", scopes=scopes, sites=sites,
+                sees_arms=arms, last_day=date(2027, 12, 31), actor=audit.COMMAND_LINE, now=self.runtime.clock(),
+            )  # fmt: skip
+        browser = self.make_browser(self.app)
+        browser.client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {made.token}"
+        browser.token_id = made.token_id
         return browser
 
     # participants ---------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ FREE = {
     "timepoint",
     "device",
     "gateway",
+    "name",
     "step",
     "site_code",
     "sites",

@@ -11,6 +11,7 @@ from proapp.version import __version__
 
 # command → module of proapp.cli and the command object in it
 COMMANDS = {
+    "api-token": "api_token:api_token",
     "audit": "audit:audit",
     "check": "check:check",
     "db": "db:db",

@@ -84,9 +84,22 @@ def _run(runtime: Runtime, now: datetime, as_of: datetime, queue_only: bool) -> 
             pass
         with runtime.reading() as session:
             _tell_messages(told_since(session, now=now))
+        _tell_receiver(runtime, now, queue_only)
     with runtime.writing.begin() as session:
         note_run(session, now)
     return behind or any(report.failed for report in reports)
+
+
+def _tell_receiver(runtime: Runtime, now: datetime, queue_only: bool) -> None:
+    """What closed, to the other system where one is named."""
+    from proapp.webhook import queue_closed, receiver, tell
+
+    to = receiver(runtime.settings)
+    if to is None:
+        return
+    queued = queue_closed(runtime, now=now)
+    told, failed = (0, 0) if queue_only else tell(runtime, to)
+    click.echo(f"webhook queued: {queued}, told: {told}, failed: {failed}")
 
 
 def fell_behind(runtime: Runtime, now: datetime) -> bool:

@@ -25,6 +25,7 @@ KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "audit_event": (("chain", "seq"),),
     "delivery_receipt": (("gateway", "provider_ref", "status"),),
     "answer_conflict": (("response_set_id", "client_id"),),
+    "api_write": (("token_id", "key_hash"),),
 }
 
 

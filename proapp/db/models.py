@@ -25,6 +25,7 @@ APPEND_ONLY = (
     "delivery_receipt",
     "patient_request",
     "answer_conflict",
+    "api_write",
 )
 
 
@@ -502,6 +503,84 @@ class SiteActivation(Base):
     applied_at: Mapped[datetime | None]
 
 
+# --- machines -------------------------------------------------------------------------------------------------------
+
+
+class ApiToken(Base):
+    """What a machine shows to be let in, by its hash only. An ended one stays: the trail names it by its id.
+
+    `sites` is null for all sites; `expires_at` is the first moment at which it opens nothing any more.
+    """
+
+    __tablename__ = "api_token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(Payload)
+    sites: Mapped[list[str] | None] = mapped_column(Payload)
+    sees_arms: Mapped[bool]
+    created_at: Mapped[datetime]
+    created_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff_user.id"))
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ApiUse(Base):
+    """How much a token has read of one kind on one day: a counter, so that a token that reads too much is seen."""
+
+    __tablename__ = "api_use"
+    __table_args__ = (UniqueConstraint("token_id", "day", "scope"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id"))
+    day: Mapped[date]
+    scope: Mapped[str] = mapped_column(String(30))
+    requests: Mapped[int]
+    participants: Mapped[int]  # of whom something was given, counted at every request
+
+
+class ApiWrite(Base):
+    """A request of a machine that wrote something, and the answer it got: sent again it gets the same answer, and
+    nothing is written twice. Key and request are kept as keyed hashes."""
+
+    __tablename__ = "api_write"
+    __table_args__ = (
+        UniqueConstraint("token_id", "key_hash"),
+        Index("ix_api_write_fingerprint", "fingerprint"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id"))
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    key_hash: Mapped[str | None] = mapped_column(String(64))
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    answer: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+class WebhookEvent(Base):
+    """What another system is told, once for each assessment and outcome. `body` is the very text, alike at every try.
+
+    state: waiting | delivered | given_up. A try pushes `next_try_at` ahead before it is made, so that a worker that
+    dies leaves an event that is told again; the receiver knows it by its `event_id`.
+    """
+
+    __tablename__ = "webhook_event"
+    __table_args__ = (
+        UniqueConstraint("assessment_id", "status"),
+        Index("ix_webhook_event_state", "state", "next_try_at"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(40), unique=True)
+    assessment_id: Mapped[int] = mapped_column(ForeignKey("assessment.id"))
+    status: Mapped[str] = mapped_column(String(30))  # completed | completed_unscorable | declined | missed
+    body: Mapped[str] = mapped_column(Text)
+    queued_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(20))
+    state_reason: Mapped[str | None] = mapped_column(String(40))  # why the last try failed
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_try_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+
+
 # --- audit ----------------------------------------------------------------------------------------------------------
 
 
@@ -514,7 +593,7 @@ class AuditEvent(Base):
     chain: Mapped[str] = mapped_column(String(20))
     seq: Mapped[int]
     at: Mapped[datetime]
-    actor_kind: Mapped[str] = mapped_column(String(10))  # patient | staff | system
+    actor_kind: Mapped[str] = mapped_column(String(10))  # patient | staff | system | machine
     actor_id: Mapped[int | None]
     actor_role: Mapped[str] = mapped_column(String(20))
     action: Mapped[str] = mapped_column(String(40))

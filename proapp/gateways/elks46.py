@@ -33,7 +33,8 @@ class Elks46Gateway:
             timeout=timeout,
             body=urlencode(fields).encode(),
             content_type="application/x-www-form-urlencoded",
-            message=message,
+            reference=message.reference,
+            require_wanted=message.require_wanted,
             auth=self._auth,
         )
         found = reply.get("id") if isinstance(reply, dict) else None

@@ -47,7 +47,8 @@ class HttpGateway:
             timeout=timeout,
             body=json.dumps(filled, ensure_ascii=False).encode() if self._json else urlencode(filled).encode(),
             content_type="application/json" if self._json else "application/x-www-form-urlencoded",
-            message=message,
+            reference=message.reference,
+            require_wanted=message.require_wanted,
             auth=self._auth,
         )
         return Accepted(self._found(reply) if self._reference else message.reference)

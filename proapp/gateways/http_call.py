@@ -6,6 +6,7 @@ import io
 import json
 import ssl
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,7 +16,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from proapp.clock import system_clock
-from proapp.gateways.protocol import LONGEST, Outgoing, PassingFailure, PermanentFailure, UnknownOutcome
+from proapp.gateways.protocol import LONGEST, PassingFailure, PermanentFailure, UnknownOutcome
 
 __all__ = ["AuthBase", "HTTPBasicAuth", "call"]
 LARGEST_REPLY = 64 * 1024
@@ -32,22 +33,23 @@ def call(
     timeout: float,
     body: bytes,
     content_type: str,
-    message: Outgoing,
+    reference: str,
     auth: AuthBase | None,
+    require_wanted: Callable[[], None] = lambda: None,
 ) -> Any:
     """The JSON of a 2xx reply, None when it holds none. Redirects are not followed: they would resend the message.
-    `body` goes out only while the message is wanted.
+    `require_wanted` is asked before the first byte of `body` goes out, and may raise.
 
     Raises PassingFailure, PermanentFailure, UnknownOutcome.
     """
     seconds = min(timeout, LONGEST)
-    headers = {"Content-Type": content_type, "Idempotency-Key": message.reference, "User-Agent": "proapp"}
+    headers = {"Content-Type": content_type, "Idempotency-Key": reference, "User-Agent": "proapp"}
     started = time.monotonic()
     try:
         with requests.request(
             method,
             url,
-            data=_Body(body, message),
+            data=_Body(body, require_wanted),
             headers=headers,
             auth=auth,
             timeout=(seconds, seconds),
@@ -70,13 +72,13 @@ class _Body(io.BytesIO):
     """What is read when the name is found, the connection made and the head written: a gateway that gets a head alone
     has no message."""
 
-    def __init__(self, content: bytes, message: Outgoing) -> None:
+    def __init__(self, content: bytes, require_wanted: Callable[[], None]) -> None:
         super().__init__(content)
-        self._message = message
+        self._require_wanted = require_wanted
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() == 0:
-            self._message.require_wanted()
+            self._require_wanted()
         return super().read(size)
 
 

@@ -27,7 +27,7 @@ GENESIS = "0" * 64
 class Actor:
     """Who acts. An audit event cannot be written without one."""
 
-    kind: Literal["patient", "staff", "system"]
+    kind: Literal["patient", "staff", "system", "machine"]
     id: int | None
     role: str
 

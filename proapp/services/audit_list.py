@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Integer, Select, String, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
-from proapp.db.models import AuditEvent, Participant, StaffSite, StaffUser
+from proapp.db.models import ApiToken, AuditEvent, Participant, StaffSite, StaffUser
 from proapp.services.accounts import SITE_ROLES
 from proapp.services.audit import SYSTEM
 
@@ -26,7 +26,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """`actor` is patient, system or a staff user's id; `actions` are beginnings of actions; `until` is exclusive."""
+    """`actor` is patient, system, machine or a staff user's id; `actions` are beginnings of actions; `until` is
+    exclusive."""
 
     actor: str = ""
     actions: tuple[str, ...] = ()
@@ -99,10 +100,12 @@ def _participant_of_chain() -> ColumnElement[int]:
 
 
 def _scoped(area: Area, sites: frozenset[str] | None) -> Select[*tuple[Any, ...]]:
+    actor_name = func.coalesce(StaffUser.name, ApiToken.name).label("actor_name")
     query = (
-        select(*AuditEvent.__table__.columns, StaffUser.name.label("actor_name"), Participant.study_id)
+        select(*AuditEvent.__table__.columns, actor_name, Participant.study_id)
         .select_from(AuditEvent)
         .outerjoin(StaffUser, (AuditEvent.actor_kind == "staff") & (StaffUser.id == AuditEvent.actor_id))
+        .outerjoin(ApiToken, (AuditEvent.actor_kind == "machine") & (ApiToken.id == AuditEvent.actor_id))
     )
     if area == "system":
         none = Participant.id.is_(None) & (Participant.id == _participant_of_chain())
@@ -113,7 +116,7 @@ def _scoped(area: Area, sites: frozenset[str] | None) -> Select[*tuple[Any, ...]
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if filters.actor in {"patient", "system"}:
+    if filters.actor in {"patient", "system", "machine"}:
         conditions.append(AuditEvent.actor_kind == filters.actor)
     elif filters.actor:
         conditions.append((AuditEvent.actor_kind == "staff") & (cast(AuditEvent.actor_id, String) == filters.actor))

@@ -33,13 +33,15 @@ def load(
     study_id: str | None = None,
     cut_off: date | None = None,
     former: bool = False,
+    study_ids: frozenset[str] | None = None,
 ) -> Cohort:
     """Everything needed to derive states on the local day `today`; at `cut_off` only facts up to that day (inclusive).
 
     Seven statements, whatever the number of participants. An unknown or foreign participant gives an empty cohort.
     `former` takes in who has left one of the sites, whole: for services.former_sites, which decides what is shown.
+    `study_ids` takes in these only, a page of them for example.
     """
-    scope = Scope(sites, participant_id, study_id, former)
+    scope = Scope(sites, participant_id, study_id, former, study_ids)
     horizon = rows.Horizon.of(cut_off, study.zone())
     members = rows.read_members(session, scope, horizon)
     reasons = rows.read_reasons(session, scope, horizon)

@@ -27,13 +27,14 @@ from proapp.study.stays import stays
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose rows may be read: sites (None = all), and optionally one participant. `former`: also those of participants
-    who have left one of the sites, of whom services.former_sites then shows a part."""
+    """Whose rows may be read: sites (None = all), and optionally one participant, or those with `study_ids`. `former`:
+    also those of participants who have left one of the sites, of whom services.former_sites then shows a part."""
 
     sites: frozenset[str] | None = None
     participant_id: int | None = None
     study_id: str | None = None
     former: bool = False
+    study_ids: frozenset[str] | None = None
 
     def limit(self, query: AnySelect) -> AnySelect:
         """`query` (which must already select from Participant) narrowed to this scope."""
@@ -43,6 +44,8 @@ class Scope:
             query = query.where(Participant.id == self.participant_id)
         if self.study_id is not None:
             query = query.where(Participant.study_id == self.study_id)
+        if self.study_ids is not None:
+            query = query.where(Participant.study_id.in_(sorted(self.study_ids)))
         return query
 
     def _at_sites(self, sites: Sequence[str]) -> ColumnElement[bool]:

@@ -49,7 +49,7 @@ def enrol(
     site_code: str,
     language: str,
     consent_on: date,
-    channel: str,
+    channel: str | None,
     mobile: str | None,
     email: str | None,
     sites: frozenset[str] | None,
@@ -59,24 +59,31 @@ def enrol(
 ) -> int:
     """A new participant with contact, consent, plan and a first test message; returns the id (of the database).
 
+    Without a `channel` no contact is recorded: a machine knows none, and the site is shown that it is missing.
+
     Raises NotFound for a site outside `sites` or unknown, and Refused: study_id_pattern(example),
     study_id_of_other_site(site), study_id_taken, site_not_open(site), date_in_future, language_not_offered, and what
     contacts.checked and contacts.add refuse.
     """
-    contacts.require_role(actor)
+    if actor.kind != "machine" or channel is not None:
+        contacts.require_role(actor)
     study_id = as_written(study, study_id)
     _check_enrolment(study, study_id, site_code, language, consent_on, sites, now)
-    details = contacts.checked(channel, mobile, email)
+    details = None if channel is None else contacts.checked(channel, mobile, email)
     participant = _add(session, study_id, site_code, language, actor, now)
-    kept = contacts.add(
-        session,
-        vault=vault,
-        participant=participant,
-        details=details,
-        allow_shared_mobile_reason=allow_shared_mobile_reason,
-        actor=actor,
-        now=now,
-    )
+    kept = []
+    if details is not None:
+        kept.append(
+            contacts.add(
+                session,
+                vault=vault,
+                participant=participant,
+                details=details,
+                allow_shared_mobile_reason=allow_shared_mobile_reason,
+                actor=actor,
+                now=now,
+            )
+        )
     _, consent = append(session, participant, type="pro_consent", effective_on=consent_on, actor=actor, now=now)
     enrolled = Entry(
         "participant.enrolled",
@@ -85,9 +92,10 @@ def enrol(
         {"study_id": study_id, "site_code": site_code, "language": language},
         site_code=site_code,
     )
-    audit.record(session, enrolled, kept, consent, actor=actor, now=now, participant_id=participant.id, locked=True)
+    audit.record(session, enrolled, *kept, consent, actor=actor, now=now, participant_id=participant.id, locked=True)
     planning.replan(session, study, participant.id, actor=actor, now=now)
-    contact_check.at_enrolment(session, participant, channel=details.channel, actor=actor, now=now)
+    if details is not None:
+        contact_check.at_enrolment(session, participant, channel=details.channel, actor=actor, now=now)
     return participant.id
 
 

@@ -25,6 +25,7 @@ from proapp.study.model import Study
 from proapp.version import __version__
 
 CREATED = "export.created"
+LISTED_BY_MACHINE = "export.listed"
 LISTED = 50
 
 
@@ -101,6 +102,11 @@ def record(session: Session, made: Made, *, actor: Actor, now: datetime) -> None
     """Note in the audit trail that the data went out. To be called before anybody gets the file."""
     details = {**asdict(made), "cut_off": made.cut_off.isoformat()}
     audit.record(session, Entry(CREATED, "export", made.sha256[:16], details), actor=actor, now=now)
+
+
+def record_listing(session: Session, exports: int, *, actor: Actor, now: datetime) -> None:
+    """Note in the audit trail that a machine was told which exports there are."""
+    audit.record(session, Entry(LISTED_BY_MACHINE, "export", "list", {"rows": exports}), actor=actor, now=now)
 
 
 def earlier(session: Session, *, limit: int = LISTED) -> Sequence[Earlier]:

@@ -21,7 +21,9 @@ from sqlalchemy.orm import Session
 from proapp.db.models import SignInAttempt
 from proapp.services.vault import Vault
 
-Kind = Literal["patient_code", "patient_pin", "patient_link", "receipt", "staff_password", "staff_totp", "setup"]
+Kind = Literal[
+    "patient_code", "patient_pin", "patient_link", "receipt", "api_token", "staff_password", "staff_totp", "setup"
+]  # fmt: skip
 
 ADDRESS_WINDOW = timedelta(minutes=15)
 BUDGET_WINDOW = timedelta(hours=1)
@@ -51,6 +53,8 @@ RULES: Mapping[Kind, Rule] = {
     "patient_link": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 60, 5000),
     # The password of a gateway is long and random; this only keeps the noise of wrong ones down.
     "receipt": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 5000),
+    # 256 bits: as with the gateway's.
+    "api_token": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 5000),
     # Reached with the right password only, so a stranger locks nobody out here.
     "staff_totp": Rule(5, timedelta(minutes=5), timedelta(hours=4), timedelta(days=7), 30, 200),
     "setup": Rule(5, timedelta(minutes=1), timedelta(minutes=15), timedelta(days=1), 20, 300),

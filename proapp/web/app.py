@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from proapp.runtime import Runtime
 from proapp.web import context, errors, guard, headers, i18n, look, request_log, static_files, transactions, versions
+from proapp.web.api import blueprint as api
 from proapp.web.gateway import blueprint as gateway
 from proapp.web.patient import blueprint as patient
 from proapp.web.public import blueprint as public
@@ -55,9 +56,10 @@ def make_app(runtime: Runtime) -> Flask:
     request_log.init_app(app)  # first, so that a refused form token leaves a line too
     csrf.init_app(app)
     csrf.exempt(gateway)  # machines have no form; the guard asks for their password
+    csrf.exempt(api)  # and here for their token, and reads no cookie that a browser would send by itself
     for part in (transactions, i18n, look, guard, versions, context, headers, errors, static_files):
         part.init_app(app)
-    for blueprint in (public, patient, staff, gateway):
+    for blueprint in (public, patient, staff, gateway, api):
         app.register_blueprint(blueprint)
     guard.require_audiences(app)
     return app

@@ -1,4 +1,7 @@
-"""Errors as pages: what happened, what was saved, what to do. Never a stack trace, never a value."""
+"""Errors as pages: what happened, what was saved, what to do. Never a stack trace, never a value.
+
+A machine is told the same in JSON (web.problems).
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from proapp.services.errors import NotFound
+from proapp.web import problems
 from proapp.web.transactions import undo
 
 log = structlog.get_logger()
@@ -22,6 +26,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(NotFound, lambda error: _page(404))
+    app.register_error_handler(problems.Problem, _problem)
     app.register_error_handler(InternalServerError, _at_commit)
     for error in AWAY:
         app.register_error_handler(error, _busy)
@@ -29,10 +34,19 @@ def init_app(app: Flask) -> None:
 
 
 def _page(status: int, *, reference: str = "", kind: str = "") -> Response:
+    if problems.asked_by_machine():
+        undo()
+        detail = f"Nothing was saved. Tell whoever runs the system this reference: {reference}" if reference else ""
+        return problems.problem(status, problems.CODES.get(status, "refused"), detail)
     face = "staff" if request.path.startswith("/staff") else "patient"
     page = render_template("public/error.html", status=status, kind=kind, face=face, reference=reference)
     undo()
     return make_response(page, status)
+
+
+def _problem(error: problems.Problem) -> Response:
+    undo()
+    return problems.problem(error.status, error.code, error.detail, faults=error.faults)
 
 
 def _csrf(_error: CSRFError) -> Response:

@@ -3,8 +3,9 @@
 Audiences: `anyone`; `anyone_but_clinic` (not from a clinic's tablet that is out with one assessment); `patient` (code
 and PIN given); `clinic` (the participant in front of such a tablet), also together with `patient`; `patient_pending`
 (code given, PIN not yet); `staff_pending` (password given, second factor not yet); `staff_suspended` (has handed this
-browser over); `gateway` (a machine with the name and password of the settings); or staff roles by name. Site scope is
-not decided here but in the query layer; that a tablet opens its one assessment and no other is.
+browser over); `gateway` (a machine with the name and password of the settings); a scope such as `participants:read`
+(a machine with a token that has it; its cookies are not looked at); or staff roles by name. Site scope is not decided
+here but in the query layer; that a tablet opens its one assessment and no other is.
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ from typing import Any, TypeVar
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
 
-from proapp.services import clinic, gateway_access, sessions
+from proapp.services import api_tokens, clinic, gateway_access, sessions
+from proapp.services.api_tokens import SCOPES, Machine
 from proapp.services.audit import Actor
 from proapp.services.errors import Refused
 from proapp.services.sessions import Patient, Staff
 from proapp.web import interrupted
+from proapp.web.problems import problem
 from proapp.web.transactions import READS, connection, database, keep, now, runtime, used
 
 ROLES = frozenset({"nurse", "investigator", "coordinator", "monitor", "statistician", "administrator"})
 PATIENTS = frozenset({"patient", "patient_pending", "clinic"})
-PLAIN = frozenset({"anyone", "anyone_but_clinic", "staff_pending", "staff_suspended", "gateway"}) | PATIENTS
+PLAIN = frozenset({"anyone", "anyone_but_clinic", "staff_pending", "staff_suspended", "gateway", *SCOPES}) | PATIENTS
+MACHINES = frozenset(SCOPES)
 QUESTIONNAIRE = frozenset({"patient", "clinic"})  # the one pair: on the own phone, or on the clinic's tablet
 PATIENT_COOKIE = "__Host-proapp-patient"
 STAFF_COOKIE = "__Host-proapp-staff"
@@ -72,6 +76,8 @@ def _guard() -> Response | None:
         return _guard_tablet()
     if allowed <= PATIENTS:
         return _guard_patient(allowed)
+    if allowed <= MACHINES:
+        return _guard_machine(*allowed)
     return _guard_gateway() if allowed == {"gateway"} else _guard_staff(allowed)
 
 
@@ -149,6 +155,34 @@ def _not_the_gateway(retry_at: Any) -> Response:
     return Response("Too many tries with a wrong password.\n", 429, headers, mimetype="text/plain")
 
 
+def _guard_machine(scope: str) -> Response | None:
+    """A token and nothing else: whatever cookies came along, nobody reads them. In transactions of its own, which are
+    short: a page that reads must not hold the writers' lock, nor one that writes wait for it here."""
+    given = request.authorization
+    token = given.token if given is not None and given.type == "bearer" else None
+    with runtime().reading() as session:
+        found = api_tokens.find(session, token, now=now()) if token else None
+    if found is None:
+        return _no_machine(token)
+    if scope not in found.scopes:
+        detail = f"This token has no scope {scope}. An administrator can make one that has (docs/api.md)."
+        return problem(403, "scope_missing", detail)
+    g.machine = found
+    return None
+
+
+def _no_machine(token: str | None) -> Response:
+    """The same for an unknown, an ended and an old one; none at all is no try."""
+    if token:
+        with runtime().writing.begin() as own:
+            retry_at = api_tokens.refused(own, runtime().vault, address=request.remote_addr, now=now())
+        if retry_at is not None:
+            wait = {"Retry-After": str(max(1, int((retry_at - now()).total_seconds())))}
+            return problem(429, "too_many_tries", "Too many tries with a wrong token. Wait, and mend it.", headers=wait)
+    detail = "Send a token that is in force: Authorization: Bearer proapp_… An administrator makes them (docs/api.md)."
+    return problem(401, "token_refused", detail, headers={"WWW-Authenticate": 'Bearer realm="proapp"'})
+
+
 def _away(endpoint: str, **values: Any) -> Response:
     """To the page where the missing step is taken; 303 so that a POST is not repeated there."""
     response = redirect(url_for(endpoint, **values), code=303)
@@ -199,6 +233,12 @@ def staff() -> Staff:
     """The signed-in member of staff; only in views whose audience is staff."""
     who = find_staff()
     assert who is not None
+    return who
+
+
+def machine() -> Machine:
+    """The machine that was let in; only in views whose audience is a scope."""
+    who: Machine = g.machine
     return who
 
 

@@ -1,6 +1,7 @@
 """How a web process learns that a version of the study began: it asks, at most every quarter of a minute, on pages of
-staff and on a patient's first page. The pages on which a patient answers ask nothing: they go by the version that the
-assessment names, and whoever writes a plan asks in the same transaction. What can be late for some seconds are labels.
+staff, of machines, and on a patient's first page. The pages on which a patient answers ask nothing: they go by the
+version that the assessment names, and whoever writes a plan asks in the same transaction. What can be late for some
+seconds are labels.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def ask_again() -> None:
 
 
 def _ask() -> None:
-    if not (request.blueprint == "staff" or request.endpoint == "patient.home"):
+    if not (request.blueprint in {"staff", "api"} or request.endpoint == "patient.home"):
         return
     asked = current_app.extensions[ASKED]
     if asked is None or request.endpoint in ABOUT_VERSIONS or abs(now() - asked) >= EVERY:

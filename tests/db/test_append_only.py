@@ -13,6 +13,8 @@ from proapp.db.append_only import KEYS
 from proapp.db.models import (
     APPEND_ONLY,
     AnswerConflict,
+    ApiToken,
+    ApiWrite,
     AssessmentEvent,
     Base,
     ContactAttempt,
@@ -58,10 +60,19 @@ def one_row_each(people, engine):
         session.add(ContactAttempt(participant_id=person, method="phone", outcome="no_answer", at=NOW))
         session.add(PatientRequest(participant_id=person, type="call_me", recorded_at=NOW))
         session.add(DeliveryReceipt(gateway="log", provider_ref="1", status="delivered", received_at=NOW))
+        session.add(_token())
+        session.flush()
+        session.add(ApiWrite(token_id=1, participant_id=person, fingerprint="0" * 64, answer={}, recorded_at=NOW))
         audit.record(
             session, audit.Entry("test.written", "test", 1, {}), actor=audit.WORKER, now=NOW, participant_id=person
         )
     return engine
+
+
+def _token():
+    return ApiToken(
+        id=1, name="Robot", token_hash="0" * 64, scopes=[], sites=None, sees_arms=False, created_at=NOW, expires_at=NOW
+    )
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

@@ -330,7 +330,9 @@ def one_answer(site: Site, phone: OnLine, chance: random.Random, given: dict[Any
     give(phone, given[place], twice=happening == "tapped twice")
     try:
         phone.page.wait_for_url(elsewhere(place), timeout=8000)
-    except TimeoutError:  # loaded anew when nobody answered: without the questionnaire it is kept, and stays where it is
+    except (
+        TimeoutError
+    ):  # loaded anew when nobody answered: without the questionnaire it is kept, and stays where it is
         expect(status(phone.page)).to_contain_text(KEPT)
 
 

@@ -76,6 +76,25 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path):
     assert settings.secret_key == GOOD["PROAPP_SECRET_KEY"]
 
 
+WEBHOOK = {"PROAPP_WEBHOOK_URL": "https://other.example.se/hook", "PROAPP_WEBHOOK_SECRET": "s" * 16 + "t" * 16}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"PROAPP_WEBHOOK_SECRET": ""}, "belong together"),
+        ({"PROAPP_WEBHOOK_URL": ""}, "belong together"),
+        ({"PROAPP_WEBHOOK_SECRET": "short"}, "at least 32"),
+        ({"PROAPP_WEBHOOK_URL": "http://other.example.se/hook"}, "https://"),
+        ({"PROAPP_DEMO": "1"}, "on this machine"),
+    ],
+)
+def test_a_webhook_is_whole_encrypted_and_not_for_invented_people(more, said):
+    assert read_settings({**GOOD, **WEBHOOK}).webhook_url == WEBHOOK["PROAPP_WEBHOOK_URL"]
+    with pytest.raises(SettingsError, match=said):
+        read_settings({**GOOD, **WEBHOOK, **more})
+
+
 def test_secrets_are_not_shown_with_the_settings():
     shown = repr(read_settings(GOOD))
     assert GOOD["PROAPP_SECRET_KEY"] not in shown

@@ -257,6 +257,19 @@ def test_no_page_on_the_way_in_of_staff_has_text_that_cannot_be_translated(pseud
     assert hard_coded(pages, words) == set()
 
 
+def test_no_page_about_a_machine_has_text_that_cannot_be_translated(pseudo, runtime):
+    ada, new = pseudo.staff("ada"), "/staff/api-tokens/new"
+    ada.get(new)
+    made = {"name": "Test", "scopes": "exports:read", "last_day": "2027-01-31"}
+    pages = [sent(ada, new), sent(ada, new, {**made, "sites": "UME"}), sent(ada, new, made)]
+    token = re.search(r"proapp_[\w-]{43}", ada.text)[0]
+    ada.get("/staff/api-tokens/1/end")
+    pages += [("to end", ada.text), sent(ada, "/staff/api-tokens/1/end")]
+    pages.append(sent(ada, "/staff/api-tokens/1/end", {"reason": "Test"}))
+    assert "⟦Ended⟧" in pages[-1][1]
+    assert hard_coded(pages, [token, *data_words(runtime)]) == set()
+
+
 def test_no_second_look_has_text_that_cannot_be_translated(pseudo, runtime):
     berit, karin, person = pseudo.staff("berit"), pseudo.staff("karin"), "/staff/participants/UME-003"
     fresh = {"arm": "SURG", "randomized_on": "2026-11-23", "override_reason": "On paper", "step": "look"}

@@ -19,13 +19,24 @@ PATIENT = frozenset({"patient"})
 TABLET = frozenset({"clinic"})
 QUESTIONNAIRE = PATIENT | TABLET
 GATEWAY = frozenset({"gateway"})
+SCOPES = frozenset(
+    {
+        "participants:read",
+        "assessments:read",
+        "compliance:read",
+        "exports:read",
+        "participants:write",
+        "randomizations:write",
+    }
+)
 PENDING = frozenset({"staff_pending"})
 SUSPENDED = frozenset({"staff_suspended"})
 
 
 @dataclass(frozen=True)
 class Route:
-    """`path` may hold {assessment}, {participant}, {event}, {message} and {proposal} (of a participant) and {user}."""
+    """`path` may hold {assessment}, {participant}, {event}, {message} and {proposal} (of a participant), {user} and
+    {token}."""
 
     audience: frozenset[str]
     path: str
@@ -94,6 +105,15 @@ ROUTES = {
     "gateway.elks46": Route(GATEWAY, "/receipts/46elks", "POST"),
     "gateway.http": Route(GATEWAY, "/receipts/http", "POST"),
     "gateway.smtp": Route(GATEWAY, "/receipts/smtp", "POST"),
+    # machines with a token
+    "api.description": Route(ANYONE, "/api/v1/openapi.json"),
+    "api.participants": Route(frozenset({"participants:read"}), "/api/v1/participants"),
+    "api.participant": Route(frozenset({"participants:read"}), "/api/v1/participants/{participant}"),
+    "api.assessments": Route(frozenset({"assessments:read"}), "/api/v1/assessments?study_id={participant}"),
+    "api.compliance": Route(frozenset({"compliance:read"}), "/api/v1/compliance"),
+    "api.exports": Route(frozenset({"exports:read"}), "/api/v1/exports"),
+    "api.enrol": Route(frozenset({"participants:write"}), "/api/v1/participants", "POST"),
+    "api.randomize": Route(frozenset({"randomizations:write"}), "/api/v1/randomizations", "POST"),
     # staff, not yet signed in
     "staff.sign_in": Route(ANYONE, "/staff/sign-in", "GET POST"),
     "staff.second_factor": Route(PENDING, "/staff/second-factor", "GET POST"),
@@ -168,4 +188,8 @@ ROUTES = {
     "staff.reactivate_user": Route(ADMINISTRATOR, "/staff/users/{user}/reactivate", "POST"),
     "staff.reset_user": Route(ADMINISTRATOR, "/staff/users/{user}/reset", "POST"),
     "staff.end_user_sessions": Route(ADMINISTRATOR, "/staff/users/{user}/end-sessions", "POST"),
+    # machines
+    "staff.api_tokens": Route(ADMINISTRATOR, "/staff/api-tokens"),
+    "staff.add_api_token": Route(ADMINISTRATOR, "/staff/api-tokens/new", "GET POST"),
+    "staff.end_api_token": Route(ADMINISTRATOR, "/staff/api-tokens/{token}/end", "GET POST"),
 }

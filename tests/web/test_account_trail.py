@@ -49,6 +49,7 @@ def test_every_page_about_accounts_and_exports_says_what_it_changed(told, people
     eva.get("/staff/account")
     assert send(eva, "/staff/sign-out") == ["session.ended"]
     _somebody_is_shut_out(send, ada)
+    _a_machine_comes_and_goes(send, ada)
 
     of_staff = {
         name
@@ -125,3 +126,10 @@ def _somebody_is_shut_out(send: Any, ada: Any) -> None:
     assert send(ada, f"{account}/reset", {"reset-reason": "New telephone"}) == ["user.reset", "user.invited"]
     assert send(ada, f"{account}/suspend", {"suspend-reason": "Left"}) == ["user.suspended"]
     assert send(ada, f"{account}/reactivate", {"suspend-reason": "Back"}) == ["user.reactivated"]
+
+
+def _a_machine_comes_and_goes(send: Any, ada: Any) -> None:
+    made = {"name": "Register", "scopes": "compliance:read", "last_day": "2027-12-31"}
+    ada.get("/staff/api-tokens/new")
+    assert send(ada, "/staff/api-tokens/new", made) == ["api_token.added"]
+    assert send(ada, "/staff/api-tokens/1/end", {"reason": "Project over"}) == ["api_token.ended"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.web.routes import GATEWAY, ROUTES
+from tests.web.routes import GATEWAY, ROUTES, SCOPES
 from tests.web.world import ROLES, World, build, fingerprint
 
 pytestmark = [
@@ -14,9 +14,10 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 
-# Gateways have no form; what they are let in by is tried in test_gateway.py.
-POSTS = sorted(name for name, route in ROUTES.items() if "POST" in route.methods and route.audience != GATEWAY)
-GETS = sorted(name for name, route in ROUTES.items() if "GET" in route.methods)
+# Gateways and machines have no form; what they are let in by is tried in test_gateway.py and api/test_letting_in.py.
+FACES = {name: route for name, route in ROUTES.items() if route.audience != GATEWAY and not route.audience <= SCOPES}
+POSTS = sorted(name for name, route in FACES.items() if "POST" in route.methods)
+GETS = sorted(name for name, route in FACES.items() if "GET" in route.methods)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, g
 
 from proapp.web.guard import UndeclaredRoute, audience, require_audiences
-from tests.web.routes import GATEWAY, ROUTES, STAFF
+from tests.web.routes import GATEWAY, ROUTES, SCOPES, STAFF
 from tests.web.world import EVERYBODY, ROLES, World, build, fingerprint, without_tokens
 
 # Who may open what is decided before the database is asked; one engine is enough.
@@ -97,6 +97,8 @@ def expected(who: str, allowed: frozenset[str]) -> str:
         return "led away" if who == "clinic" else "opened"
     if "anyone" in allowed or who in allowed:
         return "opened"
+    if allowed <= SCOPES:
+        return "forbidden" if who in SCOPES else "not let in"
     if (who in ROLES and allowed <= STAFF) or allowed == GATEWAY:
         return "forbidden"
     return "led away"
@@ -106,7 +108,7 @@ def judged(page: Any) -> str:
     assert page.status_code < 500
     if page.headers["X-View-Ran"] == "yes":
         return "opened"
-    return {403: "forbidden", 303: "led away"}[page.status_code]
+    return {401: "not let in", 403: "forbidden", 303: "led away"}[page.status_code]
 
 
 # --- deny by default
@@ -164,13 +166,16 @@ def test_other_methods_are_refused(browser):
 
 
 def test_another_sites_participant_is_as_absent_as_none(world, engine):
-    """charlie and lisa of Lund ask for anna of Umeå by every address and method: the same answer as for nobody at all."""
+    """charlie, lisa and a machine of Lund ask for anna of Umeå by every address and method: the same answer as for nobody at all."""
+    machines = {
+        one.audience: outsider(world, one.audience) for one in OF_A_PARTICIPANT.values() if one.audience <= SCOPES
+    }
     before = fingerprint(engine, but=("auth_session",))
     for name, route in OF_A_PARTICIPANT.items():
         for method in route.methods.split():
             answers = []
             for path in (world.anna.address(route.path), route.path.format(**ABSENT)):
-                page = open_(outsider(world, route.audience), path, method)
+                page = open_(machines.get(route.audience) or outsider(world, route.audience), path, method)
                 answers.append((page.status_code, *ignoring_what_was_asked(page, path)))
             assert answers[0] == answers[1], (name, method)
             assert answers[0][0] == 404 or name == "staff.find", (name, method)
@@ -183,6 +188,8 @@ def outsider(world: World, allowed: frozenset[str]) -> Any:
         return world.people.patient(world.lisa.participant_id)
     if "clinic" in allowed:
         return world.people.tablet(world.lisa.participant_id, world.lisa.assessment)
+    if allowed <= SCOPES:
+        return world.people.machine(*allowed, sites=("LUN",))
     assert "nurse" in allowed, "an outsider is missing for this kind of page"
     return world.people.staff("charlie")
 

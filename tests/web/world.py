@@ -25,7 +25,9 @@ ROLES = {
     "statistician": "stina",
     "administrator": "ada",
 }
-EVERYBODY = ("anyone", "patient", "clinic", "staff_pending", "staff_suspended", *ROLES)
+# Of machines one that reads and one that writes stand for all.
+MACHINES = ("participants:read", "participants:write")
+EVERYBODY = ("anyone", "patient", "clinic", "staff_pending", "staff_suspended", *MACHINES, *ROLES)
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Place:
     user: int
     message: int
     proposal: int
+    token: int
 
     def address(self, path: str) -> str:
         return path.format(
@@ -48,6 +51,7 @@ class Place:
             user=self.user,
             message=self.message,
             proposal=self.proposal,
+            token=self.token,
         )
 
 
@@ -59,7 +63,7 @@ class World:
 
     def browser(self, who: str) -> Any:
         """A fresh browser of somebody who is `who`: anyone, patient (anna), clinic (anna at the tablet), staff_pending,
-        staff_suspended (berit, who has handed it over) or a role."""
+        staff_suspended (berit, who has handed it over), the scope of a machine's token, or a role."""
         if who in ("anyone", "anyone_but_clinic"):
             return self.people.make_browser(self.people.app)
         if who == "patient":
@@ -68,7 +72,7 @@ class World:
             return self.people.tablet(self.anna.participant_id, self.anna.assessment)
         if who in ("staff_pending", "staff_suspended"):
             return self._half(who)
-        return self.people.staff(ROLES[who])
+        return self.people.machine(who) if ":" in who else self.people.staff(ROLES[who])
 
     def _half(self, kind: Any) -> Any:
         runtime, user_id = self.people.runtime, self.people.staff_id("berit")
@@ -96,7 +100,8 @@ def _place(people: Any, study_id: str, nurse: str) -> Place:
     assessment = people.assessment_id(participant, "m03")
     message = _message(people, participant, assessment)
     proposal = _proposal(people, participant, nurse)
-    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message, proposal)
+    token = people.machine("compliance:read").token_id
+    return Place(participant, study_id, assessment, event, people.staff_id(nurse), message, proposal, token)
 
 
 def _proposal(people: Any, participant: int, nurse: str) -> int:

@@ -9,6 +9,7 @@ blueprint = Blueprint("staff", __name__, url_prefix="/staff")
 from proapp.web.staff import (  # noqa: E402, F401  the views register themselves on the blueprint above
     account,
     amendment,
+    api_tokens,
     arrangements,
     assessments,
     audit,

@@ -44,7 +44,7 @@ def audit() -> Response:
         area=area,
         chosen=chosen,
         groups=groups,
-        actor_kinds={"system": ACTOR_KINDS["system"]} if area == "system" else ACTOR_KINDS,
+        actor_kinds={kind: said for kind, said in ACTOR_KINDS.items() if area != "system" or kind != "patient"},
         names=names,
         older=url_for("staff.audit", **_kept(chosen), before=found.older) if found.older else "",
         newest=url_for("staff.audit", **_kept(chosen)) if request.args.get("before") else "",

@@ -9,6 +9,9 @@ from flask_babel import lazy_gettext as _
 ACTIONS: dict[str, Any] = {
     "answer.conflict": _("Answer that came too late to count"),
     "answer.recorded": _("Answer recorded"),
+    "api_token.added": _("Token for a machine made"),
+    "api_token.ended": _("Token for a machine ended"),
+    "api_write.recorded": _("Request of a machine kept"),
     "assessment.declined": _("Assessment declined"),
     "assessment.decline_undone": _("Decline taken back"),
     "assessment.extended": _("Window extended"),
@@ -34,6 +37,7 @@ ACTIONS: dict[str, Any] = {
     "user.resealed": _("Second factor encrypted anew"),
     "event.recorded": _("Event recorded"),
     "export.created": _("Data exported"),
+    "export.listed": _("List of exports read by a machine"),
     "former_site.recorded": _("Time at a former site recorded"),
     "former_site.changed": _("Time at a former site changed"),
     "former_site.removed": _("Time at a former site removed"),
@@ -78,6 +82,9 @@ ACTIONS: dict[str, Any] = {
     "tablet.left_for_phone": _("Went on from the clinic's tablet to the own phone"),
     "tablet.phone_offered": _("Square for the own phone shown on the clinic's tablet"),
     "tablet.taken_back": _("Clinic's tablet taken back"),
+    "webhook.delivered": _("Another system was told that an assessment is closed"),
+    "webhook.given_up": _("Another system could not be told that an assessment is closed"),
+    "webhook.queued": _("Another system is to be told that an assessment is closed"),
     "user.added": _("Account added"),
     "user.changed": _("Role or sites changed"),
     "user.digest": _("Monday message switched"),
@@ -97,18 +104,19 @@ ACTIONS: dict[str, Any] = {
 GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "answers": (_("Answers and sending"), ("answer.", "response_set.")),
     "assessments": (_("Plan, declines and missed assessments"), ("assessment.", "missed_reason.")),
-    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.")),
+    "events": (_("Enrolment and events"), ("participant.", "event.", "former_site.", "proposal.", "api_write.")),
     "contact": (_("Contact data and contacts"), ("contact.", "request.")),
-    "messages": (_("Messages"), ("message.", "receipt.")),
+    "messages": (_("Messages"), ("message.", "receipt.", "webhook.")),
     "access": (_("Codes, PINs and patients' sign-ins"), ("code.", "pin.", "patient.", "session.", "tablet.")),
 }
 SYSTEM_GROUPS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "accounts": (_("Accounts"), ("user.",)),
+    "machines": (_("Tokens for machines"), ("api_token.",)),
     "sign_ins": (_("Sign-ins"), ("session.",)),
     "other": (_("Study, exports and installation"), ("study.", "activation.", "proposal.", "export.", "installation.")),
 }
 
-ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system")}
+ACTOR_KINDS: dict[str, Any] = {"patient": _("Patient"), "system": _("The system"), "machine": _("A machine")}
 
 
 def in_words(action: str) -> str:

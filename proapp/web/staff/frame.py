@@ -55,6 +55,7 @@ PLACES: tuple[tuple[str, Any, frozenset[str]], ...] = (
     ("staff.exports", lazy_gettext("Export"), frozenset()),
     ("staff.audit", lazy_gettext("Audit"), frozenset()),
     ("staff.users", lazy_gettext("Users"), frozenset({"staff.invite", "staff.user"})),
+    ("staff.api_tokens", lazy_gettext("Machines"), frozenset({"staff.add_api_token", "staff.end_api_token"})),
     ("staff.study_page", lazy_gettext("Study"), frozenset({"staff.propose_amendment"})),
     ("staff.system", lazy_gettext("System"), frozenset()),
 )

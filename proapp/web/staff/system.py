@@ -11,7 +11,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from proapp.db.migrate import current_revision
 from proapp.services import health as checking
-from proapp.services import installation
+from proapp.services import installation, webhook_events
 from proapp.services.health import Health
 from proapp.version import __version__
 from proapp.web.context import moment
@@ -75,6 +75,7 @@ def system() -> str:
             (gateway or gettext("not handed over"), delivery.why_not(reason or "not_known"), number)
             for gateway, reason, number in checking.failures(database(), now=now())
         ],
+        receiver=list(_receiver()),
         program=list(_program()),
     )
 
@@ -150,6 +151,18 @@ def _messages(found: Health) -> Iterator[Line]:
         gettext("%(arrived)s of %(left)s", arrived=found.arrived, left=found.left),
         _rate(found),
     )
+
+
+def _receiver() -> Iterator[Line]:
+    """What another system is told; nothing where none ever was."""
+    found = webhook_events.standing(database())
+    if not runtime().settings.webhook_url and not found.told + found.waiting + found.given_up:
+        return
+    late = found.oldest is not None and now() - found.oldest > checking.FAILING_LATE
+    since = ago(found.oldest, now()) if found.oldest else ""
+    yield Line(gettext("Waiting to be told"), str(found.waiting), since, is_bad=late)
+    yield Line(gettext("Told"), str(found.told))
+    yield Line(gettext("Given up after three days"), str(found.given_up))
 
 
 def _rate(found: Health) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
+from proapp import webhook
 from proapp.db.models import Installation, Message, SiteActivation, StudyVersion
 
 
@@ -104,3 +105,15 @@ def test_a_version_that_could_not_begin_at_a_site_is_told(people: Any, runtime: 
     assert "Lund" in page
     answer = browser.get("/healthz")
     assert (answer.status_code, answer.get_json()["troubles"]) == (503, ["activation_late"])
+
+
+def test_what_another_system_was_not_told_is_seen(people: Any, runtime: Any, clock: Any) -> None:
+    ticked(runtime, minutes=1)
+    ada, title = people.staff("ada"), "Another system is told"
+    assert title not in ada.get("/staff/system").get_data(as_text=True)
+    people.participant("UME-001", randomized_on=clock().date() - timedelta(days=100))
+    assert webhook.queue_closed(runtime, now=clock()) == 1
+    assert title in ada.get("/staff/system").get_data(as_text=True)
+    assert "chip missed" not in ada.text
+    clock.forward(hours=2)
+    assert "chip missed" in people.staff("ada").get("/staff/system").get_data(as_text=True)

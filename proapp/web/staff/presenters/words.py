@@ -106,6 +106,17 @@ ROLES: Words = {
     "patient": lazy_gettext("participant"),
     "worker": lazy_gettext("the system"),
     "command_line": lazy_gettext("command line"),
+    "api": lazy_gettext("a machine"),
+}
+
+# What a machine's token opens.
+SCOPES: Words = {
+    "participants:read": lazy_gettext("Read who takes part, and since when"),
+    "assessments:read": lazy_gettext("Read assessments: days and states, no answers"),
+    "compliance:read": lazy_gettext("Read compliance"),
+    "exports:read": lazy_gettext("Read which exports were made"),
+    "participants:write": lazy_gettext("Enrol participants"),
+    "randomizations:write": lazy_gettext("Record randomisations"),
 }
 
 LANGUAGES: Words = {"sv": lazy_gettext("Swedish"), "en": lazy_gettext("English")}
