@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,17 @@ from proapp.cli.support import open_runtime
 if TYPE_CHECKING:
     from proapp.export.bundle import Bundle
     from proapp.runtime import Runtime
+    from proapp.services.exporting import Asked
+
+
+REFUSALS = {
+    "cut_off_in_future": (
+        "--cutoff",
+        "{cutoff} is still to come; the last day that can be exported is {today}.",
+    ),
+    "as_of_in_future": ("--as-of", "{as_of} is still to come."),
+    "as_of_before_cut_off": ("--as-of", "{as_of} is before {cut_off}: nobody knew then what happens on that day."),
+}
 
 
 class Day(click.ParamType):
@@ -31,23 +42,42 @@ class Day(click.ParamType):
         return self.fail(f'"{value}" is not a date; write one such as 2027-03-29.', param, ctx)
 
 
+class Moment(click.ParamType):
+    """A moment as ISO 8601 has it: 2027-03-29T14:30, in the study's time zone unless it names another."""
+
+    name = "moment"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            if isinstance(value, str) and "T" in value:
+                return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+        return self.fail(f'"{value}" is not a moment; write one such as 2027-03-29T14:30.', param, ctx)
+
+
 @click.command()
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The zip file to write; replaced if it exists."
 )
-@click.option("--cutoff", type=Day(), help="The last local day that counts (default: today).")
-def export(out: Path, cutoff: date | None) -> None:
+@click.option("--cutoff", type=Day(), help="The last local day that counts (default: today, or the day of --as-of).")
+@click.option(
+    "--as-of",
+    type=Moment(),
+    help="Only what was recorded before this moment (default: the end of the cut-off day, or now while it lasts).",
+)
+def export(out: Path, cutoff: date | None, as_of: datetime | None) -> None:
     """Write participants, assessments, items, scores and compliance to FILE.zip, with codebook and manifest.
 
-    The file appears whole or not at all, readable by its owner only. Equal data and an equal cut-off give equal bytes;
-    while the cut-off day lasts, more data may come. The export is noted in the audit trail.
+    The file appears whole or not at all, readable by its owner only. Equal data with the same --cutoff and --as-of give
+    equal bytes. The export is noted in the audit trail.
     """
     from proapp.export.cut import Unexportable
 
     _require_place(out)
     with open_runtime() as runtime:
         try:
-            _export(runtime, out, cutoff)
+            _export(runtime, out, _asked(runtime, cutoff, as_of))
         except Unexportable as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -61,45 +91,53 @@ def _require_place(out: Path) -> None:
         raise click.BadParameter(f"the folder {out.parent} does not exist.", param_hint="--out")
 
 
-def _export(runtime: Runtime, out: Path, cutoff: date | None) -> None:
-    from proapp.clock import local_date
+def _asked(runtime: Runtime, cutoff: date | None, as_of: datetime | None) -> Asked:
+    from proapp.services.errors import Refused
+    from proapp.services.exporting import ask
+
+    zone = runtime.study.zone()
+    if as_of is not None and as_of.tzinfo is None:
+        as_of = as_of.replace(tzinfo=zone)
+    try:
+        return ask(cut_off=cutoff, as_of=as_of, now=runtime.clock(), zone=zone)
+    except Refused as refusal:
+        option, sentence = REFUSALS[refusal.code]
+        said = sentence.format(cutoff=cutoff, as_of=as_of, **refusal.params)
+        raise click.BadParameter(said, param_hint=option) from refusal
+
+
+def _export(runtime: Runtime, out: Path, asked: Asked) -> None:
     from proapp.export.bundle import bundle
     from proapp.export.snapshot import snapshot
 
-    today = local_date(runtime.clock(), runtime.study.zone())
-    cut_off = cutoff or today
-    if cut_off > today:
-        raise click.BadParameter(f"{cut_off} is still to come; the last day that can be exported is {today}.",
-                                 param_hint="--cutoff")  # fmt: skip
     with (
         snapshot(runtime.engine) as session,
-        bundle(
-            session, study=runtime.study, instruments=runtime.instruments, cut_off=cut_off, beside=out.parent
-        ) as made,
+        bundle(session, study=runtime.study, instruments=runtime.instruments, asked=asked, beside=out.parent) as made,
     ):
         session.rollback()  # the reading is over: nothing is held while the audit trail is written
         _note(runtime, made)
         made.path.chmod(0o600)
         os.replace(made.path, out)
-    _tell(made, out, today)
+    _tell(made, out)
 
 
 def _note(runtime: Runtime, made: Bundle) -> None:
     """In the audit trail before the file has its name: an export nobody knows of cannot be."""
     from proapp.services import exporting
     from proapp.services.audit import COMMAND_LINE
-    from proapp.study.versions import as_of
 
-    definitions = exporting.definitions(as_of(runtime.study, made.cut_off), runtime.instruments)
-    remembered = exporting.Made(made.cut_off, made.sha256, made.bytes, made.rows, definitions)
+    definitions = exporting.definitions(made.cut.study, runtime.instruments)
+    remembered = exporting.Made(made.cut.asked, made.sha256, made.bytes, made.rows, definitions)
     with runtime.writing.begin() as session:
         exporting.record(session, remembered, actor=COMMAND_LINE, now=runtime.clock())
 
 
-def _tell(made: Bundle, out: Path, today: date) -> None:
+def _tell(made: Bundle, out: Path) -> None:
+    from proapp.export.csv_text import instant
+
     for file in made.files:
         rows = "" if file.rows is None else f"{file.rows} rows"
         click.echo(f"{file.path:24} {rows:>14} {file.bytes:>12} bytes")
-    click.echo(f"cut-off {made.cut_off}; {out}; SHA-256 {made.sha256}")
-    if made.cut_off == today:
-        click.echo("Today is not over: the same cut-off may give more later today.", err=True)
+    click.echo(f"cut-off {made.cut.day}, as of {instant(made.cut.as_of)}; {out}; SHA-256 {made.sha256}")
+    if made.cut.as_of < made.cut.end:
+        click.echo("The cut-off day is not over: the same cut-off may give more later.", err=True)

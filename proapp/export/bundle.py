@@ -11,7 +11,6 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -27,10 +26,10 @@ from proapp.export.flags import flags_of
 from proapp.export.manifest import FileSummary, manifest
 from proapp.export.readme import readme
 from proapp.instruments.model import Instrument
-from proapp.services import cohort
+from proapp.services import cohort, versions
 from proapp.services.cohort import Cohort
+from proapp.services.exporting import Asked
 from proapp.study.model import Study
-from proapp.study.versions import as_of
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can tell; says nothing, and always the same
 BLOCK = 1 << 20
@@ -42,7 +41,7 @@ class Bundle:
 
     path: Path
     name: str
-    cut_off: date
+    cut: Cut
     sha256: str
     bytes: int
     files: tuple[FileSummary, ...]
@@ -55,20 +54,26 @@ class Bundle:
 
 @contextmanager
 def bundle(
-    session: Session, *, study: Study, instruments: Mapping[str, Instrument], cut_off: date, beside: Path | None = None
+    session: Session, *, study: Study, instruments: Mapping[str, Instrument], asked: Asked, beside: Path | None = None
 ) -> Iterator[Bundle]:
-    """Everything at the end of the local day `cut_off`, as a zip file in a temporary folder (inside `beside`, if given,
-    so that it can be renamed into its place).
+    """What was asked for, as a zip file in a temporary folder (inside `beside`, if given, so that it can be renamed
+    into its place).
 
     A constant number of statements; memory for the plan of each participant, not for the answers. `session` should be
-    a `snapshot`. The study is that of the cut-off: versions that began later change nothing. Raises Unexportable where
+    a `snapshot`. The study is that of the cut: versions that began later change nothing. Raises Unexportable where
     stored answers do not fit the instruments.
     """
-    study = as_of(study, cut_off)
-    cut = Cut(study, instruments, cut_off)
-    found = cohort.load(session, study=study, sites=None, today=cut_off, cut_off=cut_off)
+    cut = cut_of(session, study=study, instruments=instruments, asked=asked)
+    found = cohort.load(session, study=cut.study, sites=None, today=cut.day, cut_off=cut.day, known_before=cut.as_of)
     with TemporaryDirectory(prefix=".proapp-export-", dir=beside) as folder:
         yield _bundle(Path(folder), session, found, cut)
+
+
+def cut_of(session: Session, *, study: Study, instruments: Mapping[str, Instrument], asked: Asked) -> Cut:
+    """What was asked for, with the study as it stood then."""
+    wanted = Cut(study, instruments, asked)
+    then = versions.as_known(session, study, day=wanted.day, before=wanted.as_of)
+    return Cut(then, instruments, Asked(wanted.day, wanted.as_of))
 
 
 def tables(cut: Cut) -> tuple[Table, ...]:
@@ -98,11 +103,11 @@ def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut) -> Bundle:
     files.append(_summary(content, "manifest.json"))
     sums = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files))
     (content / "SHA256SUMS").write_bytes(sums.encode())
-    top = f"{_plain(cut.study.code)}_{cut.day.isoformat()}"
+    top = _name(cut)
     target = folder / "bundle.zip"
     _zip(content, target, top)
     sha256, size = _digest(target)
-    return Bundle(target, f"{top}_{sha256[:8]}.zip", cut.day, sha256, size, tuple(sorted(files)))
+    return Bundle(target, f"{top}_{sha256[:8]}.zip", cut, sha256, size, tuple(sorted(files)))
 
 
 def _path(table: Table) -> str:
@@ -170,6 +175,12 @@ def _zip(content: Path, target: Path, top: str) -> None:
             with (content / path).open("rb") as source, out.open(member, "w") as sink:
                 while block := source.read(BLOCK):
                     sink.write(block)
+
+
+def _name(cut: Cut) -> str:
+    """The study and the cut-off; what was known when only where it is not the end of that day."""
+    known = "" if cut.as_of == cut.end else f"_asof-{cut.as_of:%Y%m%dT%H%M%SZ}"
+    return f"{_plain(cut.study.code)}_{cut.day.isoformat()}{known}"
 
 
 def _plain(code: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from proapp.export.columns import TYPES, Table
+from proapp.export.csv_text import instant
 from proapp.export.cut import Cut, notice, wording
 from proapp.export.keys import label
 from proapp.study.compliance import DEFINITIONS
@@ -23,10 +24,11 @@ answers_withheld in assessments is 1. The rates count such an assessment as rece
 Not in here: names, telephone numbers, addresses, free-text notes. Age and sex are not collected.
 The files are stored without compression, so that no version of a compression library can change the bytes."""
 _CUT = """\
-Only what had happened, and was recorded, by the end of {day} ({zone}) is in this export; what was entered later, even \
-about an earlier day, is not. The site and the language of a participant are those of that day; labels are those in \
-force when the export is made. \
-The same data and the same cut-off give the same bytes, whenever the export is made, once that day is over."""
+Cut-off: only what had happened by the end of {day} ({zone}) is in this export, and every status is that of this day. \
+The site and the language of a participant are those of that day; labels are those in force when the export is made.
+As of: only what was recorded before {known} is known to it. What was entered or corrected later is not, even if it is \
+about an earlier day.
+The same data, cut-off and as-of give the same bytes, whenever the export is made."""
 
 
 def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
@@ -36,9 +38,10 @@ def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
 
 def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
     study = cut.study
-    yield from (label(study.title), f"{study.code}, protocol {study.number}; cut-off {cut.day.isoformat()}", "")
+    yield from (label(study.title), f"{study.code}, protocol {study.number}; {_when(cut)}", "")
     yield from _warnings(cut)
-    yield from _section("Cut-off", _CUT.format(day=cut.day.isoformat(), zone=study.time_zone))
+    said = _CUT.format(day=cut.day.isoformat(), zone=study.time_zone, known=instant(cut.as_of))
+    yield from _section("Cut-off and as-of", said)
     yield from _section("Tables")
     for table in tables:
         yield from wrap(f"{table.path}: {table.row}. Key: {', '.join(table.key)}.", WIDTH, subsequent_indent="    ")
@@ -50,6 +53,10 @@ def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
     yield from _section("Rates: definitions", "\n".join(DEFINITIONS["en"]))
     yield from _section("Andelar: definitioner", "\n".join(DEFINITIONS["sv"]))
     yield from _section("Integrity", "SHA256SUMS: check with sha256sum -c SHA256SUMS inside this folder.")
+
+
+def _when(cut: Cut) -> str:
+    return f"cut-off {cut.day.isoformat()}, as of {instant(cut.as_of)}"
 
 
 def _warnings(cut: Cut) -> Iterator[str]:

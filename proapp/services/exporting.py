@@ -1,6 +1,6 @@
-"""Exports as acts: who took data out, when, up to which day, and the hash by which the same file is known again.
+"""Exports as acts: who took data out, when, what was asked for, and the hash by which the same file is known again.
 
-The file itself is kept nowhere. It can be made again from the same cut-off at any time, and its hash tells whether it
+The file itself is kept nowhere. It can be made again from what was asked for at any time, and its hash tells whether it
 is the same.
 """
 
@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from proapp.clock import local_date
 from proapp.db.models import AuditEvent, StaffUser
 from proapp.instruments.model import Instrument
 from proapp.services import audit
@@ -22,6 +24,7 @@ from proapp.services.audit import SYSTEM, Actor, Entry
 from proapp.services.cohort import Cohort
 from proapp.services.errors import Refused
 from proapp.study.model import Study
+from proapp.study.schedule import close_instant
 from proapp.version import __version__
 
 CREATED = "export.created"
@@ -41,10 +44,19 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What decides, with the data, about the bytes of an export: the last local day that counts, and the moment before
+    which something must have been recorded to be known (None: the end of that day)."""
+
+    cut_off: date
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What is remembered of an export. `definitions` are those of study, protocol, instruments and program."""
 
-    cut_off: date
+    asked: Asked
     sha256: str
     bytes: int
     rows: Mapping[str, int]
@@ -74,6 +86,24 @@ def definitions(study: Study, instruments: Mapping[str, Instrument]) -> dict[str
     }
 
 
+def ask(*, cut_off: date | None, as_of: datetime | None, now: datetime, zone: ZoneInfo) -> Asked:
+    """The two clocks, each from the other where only one is given: the cut-off is the day that `as_of` ends or lies in
+    (without it, today), `as_of` the end of the cut-off day, or now while it lasts. To the second.
+
+    Raises Refused: cut_off_in_future(today), as_of_in_future, as_of_before_cut_off(cut_off).
+    """
+    now = now.replace(microsecond=0)
+    if as_of is not None and as_of > now:
+        raise Refused("as_of_in_future")
+    day = cut_off or local_date(now if as_of is None else as_of - timedelta(seconds=1), zone)
+    check_cut_off(day, today=local_date(now, zone))
+    if as_of is None:
+        return Asked(day, min(close_instant(day, zone), now))
+    if local_date(as_of, zone) < day:
+        raise Refused("as_of_before_cut_off", cut_off=day)
+    return Asked(day, as_of.astimezone(UTC).replace(microsecond=0))
+
+
 def check_cut_off(day: date, *, today: date) -> None:
     """Raises Refused: cut_off_in_future."""
     if day > today:
@@ -99,7 +129,8 @@ def contents(cohort: Cohort) -> Contents:
 
 def record(session: Session, made: Made, *, actor: Actor, now: datetime) -> None:
     """Note in the audit trail that the data went out. To be called before anybody gets the file."""
-    details = {**asdict(made), "cut_off": made.cut_off.isoformat()}
+    said = asdict(made)
+    details = {**said.pop("asked"), **said}
     audit.record(session, Entry(CREATED, "export", made.sha256[:16], details), actor=actor, now=now)
 
 
@@ -116,5 +147,8 @@ def earlier(session: Session, *, limit: int = LISTED) -> Sequence[Earlier]:
 
 
 def _made(details: str) -> Made:
+    """An export of before there were two clocks has no `as_of`: it was what was known at the end of the day."""
     said = json.loads(details)
-    return Made(**{**said, "cut_off": date.fromisoformat(said["cut_off"])})
+    as_of = said.pop("as_of", None)
+    asked = Asked(date.fromisoformat(said.pop("cut_off")), datetime.fromisoformat(as_of) if as_of else None)
+    return Made(asked, **said)

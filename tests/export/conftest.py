@@ -23,6 +23,7 @@ from proapp.db.session import make_engine
 from proapp.export.bundle import bundle
 from proapp.export.snapshot import snapshot
 from proapp.runtime import Runtime
+from proapp.services.exporting import Asked
 from proapp.services.vault import Vault
 from tests.conftest import SECRET, MovableClock, administration, database_url_of, definitions
 from tests.export.trial import CUT_OFF, Trial, every_state
@@ -66,11 +67,13 @@ class Exporter:
     runtime: Any
     folder: Path
 
-    def __call__(self, cut_off: date = CUT_OFF) -> Exported:
+    def __call__(self, cut_off: date = CUT_OFF, **asked: Any) -> Exported:
         study, instruments = self.runtime.study, self.runtime.instruments
         with (
             snapshot(self.runtime.engine) as session,
-            bundle(session, study=study, instruments=instruments, cut_off=cut_off, beside=self.folder) as made,
+            bundle(
+                session, study=study, instruments=instruments, asked=Asked(cut_off, **asked), beside=self.folder
+            ) as made,
         ):
             return Exported(made.path.read_bytes())
 

@@ -16,6 +16,7 @@ from proapp.export.cut import NOT_VALIDATED, Unexportable
 from proapp.export.snapshot import snapshot
 from proapp.services import audit
 from proapp.services.audit import COMMAND_LINE, Entry
+from proapp.services.exporting import Asked
 from tests.conftest import definitions
 from tests.export.trial import CONSENT, CUT_OFF, at
 
@@ -185,7 +186,7 @@ def test_a_label_of_the_study_file_that_looks_like_a_formula_is_guarded(runtime,
     study = runtime.study.model_copy(update={"timepoints": tuple(points)})
     with (
         snapshot(runtime.engine) as session,
-        bundle(session, study=study, instruments=runtime.instruments, cut_off=CUT_OFF, beside=tmp_path) as made,
+        bundle(session, study=study, instruments=runtime.instruments, asked=Asked(CUT_OFF), beside=tmp_path) as made,
     ):
         content = made.path.read_bytes()
     assert b",'=1+1," in content

@@ -8,7 +8,7 @@ import os
 import stat
 import zipfile
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ def test_the_command_writes_the_file_says_its_hash_and_is_in_the_trail(proapp, r
     sha256 = hashlib.sha256(out.read_bytes()).hexdigest()
     assert f"SHA-256 {sha256}" in done.stdout
     assert "data/participants.csv" in done.stdout
-    assert "Today is not over" not in done.output
+    assert "The cut-off day is not over" not in done.output
     (event,) = created(runtime)
     details = json.loads(event.details)
     assert (event.chain, event.actor_kind, event.actor_role) == ("system", "system", "command_line")
@@ -61,7 +61,7 @@ def test_today_in_the_studys_zone_is_the_default_and_said_to_be_unfinished(proap
     done = proapp("--out", tmp_path / "out.zip")
     assert done.exit_code == 0, done.output
     assert "cut-off 2026-11-24" in done.stdout
-    assert "Today is not over" in done.stderr
+    assert "The cut-off day is not over" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,31 @@ def test_a_day_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path, cut
     assert done.exit_code == 2
     assert sentence in " ".join(done.stderr.split())
     assert not (tmp_path / "out.zip").exists()
+    assert created(runtime) == []
+
+
+def test_a_moment_without_a_zone_is_one_in_the_studys_and_in_the_trail(proapp, runtime, trial, export, tmp_path):
+    out = tmp_path / "out.zip"
+    done = proapp("--out", out, "--cutoff", "2026-11-22", "--as-of", "2026-11-23T08:30")
+    assert done.exit_code == 0, done.output
+    assert "cut-off 2026-11-22, as of 2026-11-23T07:30:00Z" in done.stdout
+    assert out.read_bytes() == export(as_of=datetime(2026, 11, 23, 7, 30, tzinfo=UTC)).content
+    assert json.loads(created(runtime)[0].details)["as_of"] == "2026-11-23T07:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "sentence"),
+    [
+        ("2026-11-24T00:00Z", "is still to come"),
+        ("2026-11-21T12:00", "is before 2026-11-22: nobody knew then"),
+        ("2026-11-22", '"2026-11-22" is not a moment'),
+        ("noonT", '"noonT" is not a moment'),
+    ],
+)
+def test_a_moment_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path, as_of, sentence):
+    done = proapp("--out", tmp_path / "out.zip", "--cutoff", "2026-11-22", "--as-of", as_of)
+    assert done.exit_code == 2
+    assert sentence in " ".join(done.stderr.split())
     assert created(runtime) == []
 
 
@@ -137,6 +162,6 @@ def test_the_list_of_exports_is_the_newest_first_and_no_longer_than_asked(proapp
         clock.forward(minutes=1)
     with runtime.reading() as session:
         found = exporting.earlier(session, limit=2)
-    assert [one.made.cut_off for one in found] == [date(2026, 11, 22), date(2026, 11, 21)]
+    assert [one.made.asked.cut_off for one in found] == [date(2026, 11, 22), date(2026, 11, 21)]
     assert {(one.who, one.role) for one in found} == {("", "command_line")}
     assert found[0].made.definitions == exporting.definitions(runtime.study, runtime.instruments)

@@ -152,7 +152,7 @@ def compliance_csv() -> Response:
         return make_response(render_template("staff/compliance.html", form=form, groups=(), **_frame(form)), 422)
     cut_off: date = form.cutoff.data
     text = io.StringIO(newline="")
-    writer = TableWriter(text, table.table(Cut(runtime().study, runtime().instruments, cut_off)))
+    writer = TableWriter(text, table.table(Cut(runtime().study, runtime().instruments, exporting.Asked(cut_off))))
     for row in table.rows(_flows(cut_off), runtime().study, by_arm=form.by_arm):
         writer.write(row)
     response = Response(text.getvalue(), mimetype="text/csv")

@@ -1,14 +1,14 @@
 """The export page: what a file would hold, the file itself, and every export that was ever made.
 
-A file is made again from its cut-off and sent only if it is the same to the last byte, so an old hash can be checked
-years later without keeping old files.
+A file is made again from what was asked for and sent only if it is the same to the last byte, so an old hash can be
+checked years later without keeping old files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from flask import Response, make_response, render_template, request, send_file
@@ -20,7 +20,8 @@ from proapp.export.bundle import Bundle, bundle
 from proapp.export.cut import Unexportable
 from proapp.export.snapshot import snapshot
 from proapp.services import cohort, exporting
-from proapp.services.exporting import Earlier, Made
+from proapp.services.errors import Refused
+from proapp.services.exporting import Asked, Earlier, Made
 from proapp.study.versions import as_of
 from proapp.web.forms import Form
 from proapp.web.guard import audience, staff_actor
@@ -57,9 +58,10 @@ class CutOffFilter(Form):
 
 
 class ExportForm(Form):
-    """`expected` is the hash of an earlier export that this one is to equal."""
+    """`as_of` and `expected` are those of an earlier export that this one is to equal."""
 
     cutoff = CutOff()
+    as_of = HiddenField(validators=[Optional(), Regexp("^[0-9T:-]{19}[+]00:00$")])
     expected = HiddenField(validators=[Optional(), Regexp("^[0-9a-f]{64}$")])
 
 
@@ -70,6 +72,7 @@ class EarlierRow:
     at: Any
     who: str
     cut_off: Any
+    as_of: Any
     sha256: str
     megabytes: str
     rows: str
@@ -87,6 +90,8 @@ def exports() -> Response:
         return _page(form, status=422)
     try:
         return _file(form)
+    except Refused:  # a moment that no button of the page names
+        return _page(form, status=422)
     except Unexportable as error:
         problem = UNEXPORTABLE[error.code] % {
             "study_id": error.study_id,
@@ -96,12 +101,18 @@ def exports() -> Response:
         return _page(form, problem=problem, status=409)
 
 
+def _asked(form: ExportForm) -> Asked:
+    known = datetime.fromisoformat(form.as_of.data) if form.as_of.data else None
+    return exporting.ask(cut_off=form.cutoff.data, as_of=known, now=now(), zone=runtime().study.zone())
+
+
 def _file(form: ExportForm) -> Response:
+    asked = _asked(form)
     # A page that writes holds the writers' lock from its start; patients' answers are not to wait for an export.
     database().rollback()
     with (
         snapshot(runtime().engine) as session,
-        bundle(session, study=runtime().study, instruments=runtime().instruments, cut_off=form.cutoff.data) as made,
+        bundle(session, study=runtime().study, instruments=runtime().instruments, asked=asked) as made,
     ):
         session.rollback()
         if form.expected.data and form.expected.data != made.sha256:
@@ -114,7 +125,8 @@ def _file(form: ExportForm) -> Response:
 
 
 def _remembered(made: Bundle) -> Made:
-    return Made(made.cut_off, made.sha256, made.bytes, made.rows, _definitions(made.cut_off))
+    definitions = exporting.definitions(made.cut.study, runtime().instruments)
+    return Made(made.cut.asked, made.sha256, made.bytes, made.rows, definitions)
 
 
 def _definitions(cut_off: date) -> Mapping[str, Any]:
@@ -156,7 +168,8 @@ def _row(one: Earlier) -> EarlierRow:
     return EarlierRow(
         at=one.at,
         who=one.who or words.role(one.role),
-        cut_off=made.cut_off,
+        cut_off=made.asked.cut_off,
+        as_of=made.asked.as_of,
         sha256=made.sha256,
         megabytes=format_decimal(round(made.bytes / 1e6, 1)),
         rows=format_decimal(sum(made.rows.values())),
@@ -166,5 +179,5 @@ def _row(one: Earlier) -> EarlierRow:
 
 def _changed(made: Made) -> str:
     """What has changed since, in words; empty when the same data must give the same bytes."""
-    current = _definitions(made.cut_off)
+    current = _definitions(made.asked.cut_off)
     return ", ".join(str(name) for part, name in PARTS.items() if made.definitions.get(part) != current[part])
