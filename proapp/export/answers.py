@@ -18,7 +18,7 @@ PAGE = 5000
 
 
 class Latest(NamedTuple):
-    """The newest row of an item, and how many rows there are of it. `entered_by`: patient or staff."""
+    """The newest row of an item, how many rows there are of it, and the one before. `entered_by`: patient or staff."""
 
     kind: str
     code: int | None
@@ -26,6 +26,13 @@ class Latest(NamedTuple):
     recorded_at: datetime
     entered_by: str
     version_no: int
+    replaces: Latest | None = None
+
+    def changes(self) -> Iterator[tuple[Latest, Latest]]:
+        """(old, new) of every time the item was given anew, the first change first."""
+        if self.replaces is not None:
+            yield from self.replaces.changes()
+            yield self.replaces, self
 
 
 Given = Mapping[tuple[str, int], Latest]  # (instrument, item number)
@@ -76,7 +83,7 @@ def _latest(rows: Iterable[Row[*tuple[Any, ...]]]) -> dict[int, Given]:
         earlier = given.get((instrument, item))
         number = earlier.version_no + 1 if earlier else 1
         entered_by = "patient" if actor == "patient" else "staff"
-        given[instrument, item] = Latest(kind, code, language, recorded_at, entered_by, number)
+        given[instrument, item] = Latest(kind, code, language, recorded_at, entered_by, number, earlier)
     return dict(sets)
 
 

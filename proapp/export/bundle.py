@@ -17,7 +17,19 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
-from proapp.export import assessments, codebook, compliance, deterioration, items, participants, scores
+from proapp.export import (
+    acts,
+    assessments,
+    codebook,
+    compliance,
+    contacts,
+    corrections,
+    deterioration,
+    items,
+    participants,
+    scores,
+)
+from proapp.export.acts import Acts
 from proapp.export.cases import Person, people
 from proapp.export.columns import Table
 from proapp.export.csv_text import TableWriter
@@ -86,6 +98,8 @@ def tables(cut: Cut) -> tuple[Table, ...]:
         scores.long_table(cut),
         scores.wide_table(cut),
         deterioration.table(cut),
+        contacts.table(cut),
+        corrections.table(cut),
         compliance.table(cut),
     )
 
@@ -123,8 +137,9 @@ def _write_tables(
             table.name: TableWriter(open_files.enter_context(_open(content / _path(table))), table)
             for table in (*described, codebook.table())
         }
+        done = acts.read(session, cut)
         for person in open_files.enter_context(closing(people(session, found, cut))):
-            _write_person(out, person, cut)
+            _write_person(out, person, cut, done)
         for row in compliance.rows(compliance.flows(found, cut.study), cut.study):
             out["compliance"].write(row)
         for row in codebook.rows(described):
@@ -136,11 +151,11 @@ def _open(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", newline="")
 
 
-def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut) -> None:
+def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut, done: Acts) -> None:
     flags = [flags_of(case.expected, cut_off=cut.day) for case in person.cases]
     out["participants"].write(participants.row(person.member, flags, cut))
     for case, flag in zip(person.cases, flags, strict=True):
-        for row in assessments.rows(case, flag, cut):
+        for row in assessments.rows(case, flag, cut, done):
             out["assessments"].write(row)
         for row in items.long_rows(case):
             out["items_long"].write(row)
@@ -150,6 +165,10 @@ def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut) -> N
         out["scores_wide"].write(scores.wide_row(case, cut))
     for row in deterioration.rows(person, cut):
         out["deterioration"].write(row)
+    for row in contacts.rows(person, done):
+        out["contacts"].write(row)
+    for row in corrections.rows(person, done, cut):
+        out["corrections"].write(row)
 
 
 def _summary(content: Path, path: str, rows: int | None = None, columns: int | None = None) -> FileSummary:

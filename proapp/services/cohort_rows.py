@@ -120,6 +120,7 @@ def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, 
                 anchors=history.anchors(plain, cut_off=horizon.cut_off),
                 events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
                 superseded=tuple(event for event in events if event.id in gone),
+                revoking=tuple(event for event in events if event.type == "revoked"),
                 contact=_contact(row),
                 stays=at,
             )
