@@ -6,7 +6,7 @@ import os
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from proapp.services.exporting import Asked
 
 
+NO_SUBMISSION = (
+    "the submission profile is SDTM, ADaM and Define-XML, which proapp does not write yet; the profile analysis holds "
+    "the same data."
+)
 REFUSALS = {
     "cut_off_in_future": (
         "--cutoff",
@@ -25,6 +29,10 @@ REFUSALS = {
     ),
     "as_of_in_future": ("--as-of", "{as_of} is still to come."),
     "as_of_before_cut_off": ("--as-of", "{as_of} is before {cut_off}: nobody knew then what happens on that day."),
+    "site_needed": ("--site", "the profile site needs a site, as in --site UME."),
+    "site_unknown": ("--site", "{site} is not a site of the study file."),
+    "site_of_no_use": ("--site", "only the profile site holds one site; the others hold all."),
+    "archive_has_arms": ("--without-arms", "the archive holds everything, the arms too."),
 }
 
 
@@ -66,7 +74,16 @@ class Moment(click.ParamType):
     type=Moment(),
     help="Only what was recorded before this moment (default: the end of the cut-off day, or now while it lasts).",
 )
-def export(out: Path, cutoff: date | None, as_of: datetime | None) -> None:
+@click.option(
+    "--profile",
+    type=click.Choice(["analysis", "site", "submission", "archive"]),
+    default="analysis",
+    show_default=True,
+    help="Who it is for: archive adds the audit trail, site holds one site's participants.",
+)
+@click.option("--site", metavar="CODE", help="The site of --profile site.")
+@click.option("--without-arms", is_flag=True, help="Leave out who is in which arm (always so for a site).")
+def export(out: Path, **asked: Any) -> None:
     """Write participants, assessments, items, scores and compliance to FILE.zip, with codebook and manifest.
 
     The file appears whole or not at all, readable by its owner only. Equal data with the same --cutoff and --as-of give
@@ -77,7 +94,7 @@ def export(out: Path, cutoff: date | None, as_of: datetime | None) -> None:
     _require_place(out)
     with open_runtime() as runtime:
         try:
-            _export(runtime, out, _asked(runtime, cutoff, as_of))
+            _export(runtime, out, _asked(runtime, **asked))
         except Unexportable as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -91,18 +108,31 @@ def _require_place(out: Path) -> None:
         raise click.BadParameter(f"the folder {out.parent} does not exist.", param_hint="--out")
 
 
-def _asked(runtime: Runtime, cutoff: date | None, as_of: datetime | None) -> Asked:
+def _asked(
+    runtime: Runtime,
+    *,
+    cutoff: date | None,
+    as_of: datetime | None,
+    profile: str,
+    site: str | None,
+    without_arms: bool,
+) -> Asked:
     from proapp.services.errors import Refused
-    from proapp.services.exporting import ask
+    from proapp.services.exporting import PROFILES, ask
 
-    zone = runtime.study.zone()
+    known = {one: one for one in PROFILES}
+    if profile not in known:
+        raise click.BadParameter(NO_SUBMISSION, param_hint="--profile")
     if as_of is not None and as_of.tzinfo is None:
-        as_of = as_of.replace(tzinfo=zone)
+        as_of = as_of.replace(tzinfo=runtime.study.zone())
     try:
-        return ask(cut_off=cutoff, as_of=as_of, now=runtime.clock(), zone=zone)
+        return ask(
+            runtime.study, now=runtime.clock(), cut_off=cutoff, as_of=as_of, profile=known[profile], site=site,
+            arms=not without_arms,
+        )  # fmt: skip
     except Refused as refusal:
         option, sentence = REFUSALS[refusal.code]
-        said = sentence.format(cutoff=cutoff, as_of=as_of, **refusal.params)
+        said = sentence.format(**{"cutoff": cutoff, "as_of": as_of, **refusal.params})
         raise click.BadParameter(said, param_hint=option) from refusal
 
 

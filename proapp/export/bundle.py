@@ -10,7 +10,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TextIO
@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from proapp.export import (
     acts,
     assessments,
+    audit_trail,
     codebook,
     compliance,
     contacts,
@@ -35,6 +36,7 @@ from proapp.export.columns import Table
 from proapp.export.csv_text import TableWriter
 from proapp.export.cut import Cut
 from proapp.export.flags import flags_of
+from proapp.export.keys import ARM_COLUMNS
 from proapp.export.manifest import FileSummary, manifest
 from proapp.export.readme import readme
 from proapp.instruments.model import Instrument
@@ -76,7 +78,7 @@ def bundle(
     stored answers do not fit the instruments.
     """
     cut = cut_of(session, study=study, instruments=instruments, asked=asked)
-    found = cohort.load(session, study=cut.study, sites=None, today=cut.day, cut_off=cut.day, known_before=cut.as_of)
+    found = _cohort(session, cut)
     with TemporaryDirectory(prefix=".proapp-export-", dir=beside) as folder:
         yield _bundle(Path(folder), session, found, cut)
 
@@ -85,11 +87,24 @@ def cut_of(session: Session, *, study: Study, instruments: Mapping[str, Instrume
     """What was asked for, with the study as it stood then."""
     wanted = Cut(study, instruments, asked)
     then = versions.as_known(session, study, day=wanted.day, before=wanted.as_of)
-    return Cut(then, instruments, Asked(wanted.day, wanted.as_of))
+    return Cut(then, instruments, replace(asked, as_of=wanted.as_of))
+
+
+def _cohort(session: Session, cut: Cut) -> Cohort:
+    """Everybody, or who is at the site at the cut-off (which may be another site than today)."""
+    found = cohort.load(session, study=cut.study, sites=None, today=cut.day, cut_off=cut.day, known_before=cut.as_of)
+    if cut.asked.site is None:
+        return found
+    return replace(found, members=tuple(one for one in found.members if one.site_code == cut.asked.site))
 
 
 def tables(cut: Cut) -> tuple[Table, ...]:
     """Every data set of the bundle."""
+    hidden = () if cut.asked.arms else ARM_COLUMNS
+    return tuple(table.without(hidden) for table in _tables(cut))
+
+
+def _tables(cut: Cut) -> tuple[Table, ...]:
     return (
         participants.table(cut),
         assessments.table(cut),
@@ -101,6 +116,7 @@ def tables(cut: Cut) -> tuple[Table, ...]:
         contacts.table(cut),
         corrections.table(cut),
         compliance.table(cut),
+        *((audit_trail.table(),) if cut.asked.profile == "archive" else ()),
     )
 
 
@@ -140,8 +156,11 @@ def _write_tables(
         done = acts.read(session, cut)
         for person in open_files.enter_context(closing(people(session, found, cut))):
             _write_person(out, person, cut, done)
-        for row in compliance.rows(compliance.flows(found, cut.study), cut.study):
+        for row in compliance.rows(compliance.flows(found, cut.study), cut.study, by_arm=cut.asked.arms):
             out["compliance"].write(row)
+        if cut.asked.profile == "archive":
+            for row in open_files.enter_context(closing(audit_trail.rows(session, found, cut))):
+                out["audit_trail"].write(row)
         for row in codebook.rows(described):
             out["codebook"].write(row)
         return {name: written.rows for name, written in out.items()}
@@ -197,9 +216,16 @@ def _zip(content: Path, target: Path, top: str) -> None:
 
 
 def _name(cut: Cut) -> str:
-    """The study and the cut-off; what was known when only where it is not the end of that day."""
-    known = "" if cut.as_of == cut.end else f"_asof-{cut.as_of:%Y%m%dT%H%M%SZ}"
-    return f"{_plain(cut.study.code)}_{cut.day.isoformat()}{known}"
+    """The study and the cut-off; of the rest only what is not as usual."""
+    asked = cut.asked
+    said = [_plain(cut.study.code), cut.day.isoformat()]
+    if cut.as_of != cut.end:
+        said.append(f"asof-{cut.as_of:%Y%m%dT%H%M%SZ}")
+    if asked.profile != "analysis":
+        said.append(_plain(f"{asked.profile}-{asked.site}" if asked.site else asked.profile))
+    elif not asked.arms:
+        said.append("without-arms")
+    return "_".join(said)
 
 
 def _plain(code: str) -> str:

@@ -57,12 +57,13 @@ class TableWriter:
             if column.type in _CONVERSIONS
         ]
         self._width = len(table.columns)
+        self._kept = table.kept
         self._writer = csv.writer(file, lineterminator="\r\n")
         self._writer.writerow(table.header)
 
     def write(self, row: Sequence[Cell]) -> None:
-        """Add a row, its cells in the order of the table's columns."""
-        cells = list(row)
+        """Add a row, its cells in the order of the table's columns, those that are left out among them."""
+        cells = list(row) if self._kept is None else [row[place] for place in self._kept]
         if len(cells) != self._width:
             raise ValueError(f"{self.table.name}: {len(cells)} cells in a row of {self._width} columns")
         for place, convert in self._convert:

@@ -38,6 +38,9 @@ def manifest(cut: Cut, tables: Iterable[Table], files: Iterable[FileSummary]) ->
         "proapp_version": __version__,
         "cut_off": cut.day.isoformat(),
         "as_of": instant(cut.as_of),
+        "profile": cut.asked.profile,
+        "site": cut.asked.site,
+        "arms": "included" if cut.asked.arms else "left out",
         "time_zone": study.time_zone,
         "knowledge": "what had happened by the end of the cut-off day in that time zone, as recorded before as_of",
         "study": {

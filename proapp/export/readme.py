@@ -21,7 +21,7 @@ Only answers that were sent are exported, of each assessment the primary respons
 do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
 Where somebody left the trial and forbade the use of answers, the rows stay, the answers and scores are empty, and \
 answers_withheld in assessments is 1. The rates count such an assessment as received.
-Not in here: names, telephone numbers, addresses, free-text notes. Age and sex are not collected.
+Not in here: names, telephone numbers, addresses, free-text notes{but}. Age and sex are not collected.
 The files are stored without compression, so that no version of a compression library can change the bytes."""
 _CUT = """\
 Cut-off: only what had happened by the end of {day} ({zone}) is in this export, and every status is that of this day. \
@@ -38,7 +38,7 @@ def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
 
 def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
     study = cut.study
-    yield from (label(study.title), f"{study.code}, protocol {study.number}; {_when(cut)}", "")
+    yield from (label(study.title), f"{study.code}, protocol {study.number}; {_when(cut)}", _profile(cut), "")
     yield from _warnings(cut)
     said = _CUT.format(day=cut.day.isoformat(), zone=study.time_zone, known=instant(cut.as_of))
     yield from _section("Cut-off and as-of", said)
@@ -49,10 +49,20 @@ def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
     yield from _section("Types of columns")
     yield from (f"{name}: {meaning}" for name, meaning in TYPES.items())
     yield ""
-    yield from _section("Reading the files", _READING)
+    yield from _section("Reading the files", _READING.replace("{but}", _but(cut)))
     yield from _section("Rates: definitions", "\n".join(DEFINITIONS["en"]))
     yield from _section("Andelar: definitioner", "\n".join(DEFINITIONS["sv"]))
     yield from _section("Integrity", "SHA256SUMS: check with sha256sum -c SHA256SUMS inside this folder.")
+
+
+def _but(cut: Cut) -> str:
+    return " (but the reasons given in the audit trail)" if cut.asked.profile == "archive" else ""
+
+
+def _profile(cut: Cut) -> str:
+    asked = cut.asked
+    said = f"profile {asked.profile}{f' {asked.site}' if asked.site else ''}"
+    return said if asked.arms else f"{said}; who is in which arm is left out"
 
 
 def _when(cut: Cut) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -28,6 +28,9 @@ from proapp.study.schedule import close_instant
 from proapp.version import __version__
 
 CREATED = "export.created"
+Profile = Literal["analysis", "site", "archive"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+SEES_ARMS = frozenset({"coordinator", "statistician"})
 LISTED = 50
 
 
@@ -45,11 +48,17 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What decides, with the data, about the bytes of an export: the last local day that counts, and the moment before
-    which something must have been recorded to be known (None: the end of that day)."""
+    """What decides, with the data, about the bytes of an export: the last local day that counts, the moment before
+    which something must have been recorded to be known (None: the end of that day), and who it is made for.
+
+    `site` is the one of the profile site. Without `arms` nothing tells who is in which arm.
+    """
 
     cut_off: date
     as_of: datetime | None = None
+    profile: Profile = "analysis"
+    site: str | None = None
+    arms: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +95,50 @@ def definitions(study: Study, instruments: Mapping[str, Instrument]) -> dict[str
     }
 
 
-def ask(*, cut_off: date | None, as_of: datetime | None, now: datetime, zone: ZoneInfo) -> Asked:
-    """The two clocks, each from the other where only one is given: the cut-off is the day that `as_of` ends or lies in
-    (without it, today), `as_of` the end of the cut-off day, or now while it lasts. To the second.
+def ask(
+    study: Study,
+    *,
+    now: datetime,
+    cut_off: date | None = None,
+    as_of: datetime | None = None,
+    profile: Profile = "analysis",
+    site: str | None = None,
+    arms: bool = True,
+) -> Asked:
+    """What was asked for, made whole. Each clock comes from the other where only one is given: the cut-off is the day
+    that `as_of` ends or lies in (without it, today), `as_of` the end of the cut-off day, or now while it lasts. To the
+    second. Who works at a site does not see the arms.
 
-    Raises Refused: cut_off_in_future(today), as_of_in_future, as_of_before_cut_off(cut_off).
+    Raises Refused: cut_off_in_future(today), as_of_in_future, as_of_before_cut_off(cut_off), site_needed,
+    site_unknown(site), site_of_no_use, archive_has_arms.
     """
+    _check_profile(study, profile, site, arms)
+    day, known = _clocks(cut_off, as_of, now, study.zone())
+    return Asked(day, known, profile, site, arms and profile != "site")
+
+
+def _check_profile(study: Study, profile: Profile, site: str | None, arms: bool) -> None:
+    if profile == "site" and site is None:
+        raise Refused("site_needed")
+    if profile != "site" and site is not None:
+        raise Refused("site_of_no_use")
+    if site is not None and site not in {one.code for one in study.sites}:
+        raise Refused("site_unknown", site=site)
+    if profile == "archive" and not arms:
+        raise Refused("archive_has_arms")
+
+
+def _clocks(cut_off: date | None, as_of: datetime | None, now: datetime, zone: ZoneInfo) -> tuple[date, datetime]:
     now = now.replace(microsecond=0)
     if as_of is not None and as_of > now:
         raise Refused("as_of_in_future")
     day = cut_off or local_date(now if as_of is None else as_of - timedelta(seconds=1), zone)
     check_cut_off(day, today=local_date(now, zone))
     if as_of is None:
-        return Asked(day, min(close_instant(day, zone), now))
+        return day, min(close_instant(day, zone), now)
     if local_date(as_of, zone) < day:
         raise Refused("as_of_before_cut_off", cut_off=day)
-    return Asked(day, as_of.astimezone(UTC).replace(microsecond=0))
+    return day, as_of.astimezone(UTC).replace(microsecond=0)
 
 
 def check_cut_off(day: date, *, today: date) -> None:
@@ -149,6 +186,8 @@ def earlier(session: Session, *, limit: int = LISTED) -> Sequence[Earlier]:
 def _made(details: str) -> Made:
     """An export of before there were two clocks has no `as_of`: it was what was known at the end of the day."""
     said = json.loads(details)
-    as_of = said.pop("as_of", None)
-    asked = Asked(date.fromisoformat(said.pop("cut_off")), datetime.fromisoformat(as_of) if as_of else None)
-    return Made(asked, **said)
+    asked = {one.name: said.pop(one.name) for one in fields(Asked) if one.name in said}
+    asked["cut_off"] = date.fromisoformat(asked["cut_off"])
+    if asked.get("as_of"):
+        asked["as_of"] = datetime.fromisoformat(asked["as_of"])
+    return Made(Asked(**asked), **said)

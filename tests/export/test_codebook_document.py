@@ -21,7 +21,7 @@ LONG_LISTS = {"scale_code", "instrument", "site_code", "arm_code", "timepoint", 
 
 def all_tables() -> tuple[Table, ...]:
     study, instruments = definitions()
-    return described(tables(Cut(study, instruments, Asked(date(2026, 11, 22)))))
+    return described(tables(Cut(study, instruments, Asked(date(2026, 11, 22), profile="archive"))))
 
 
 def line(column: Column) -> str:

@@ -107,6 +107,34 @@ def test_a_moment_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path, 
     assert created(runtime) == []
 
 
+def test_the_profile_of_the_file_is_in_the_trail_and_can_be_asked_for_again(proapp, runtime, trial, tmp_path):
+    out = tmp_path / "out.zip"
+    assert proapp("--out", out, "--cutoff", "2026-11-22", "--profile", "site", "--site", "UME").exit_code == 0
+    with runtime.reading() as session:
+        (one,) = exporting.earlier(session)
+    asked = exporting.ask(
+        runtime.study, now=runtime.clock(), cut_off=date(2026, 11, 22), profile="site", site="UME", arms=False
+    )
+    assert one.made.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--profile", "submission"), "SDTM, ADaM and Define-XML, which proapp does not write yet"),
+        (("--profile", "site"), "needs a site, as in --site UME"),
+        (("--profile", "site", "--site", "ROM"), "ROM is not a site of the study file"),
+        (("--site", "UME"), "only the profile site holds one site"),
+        (("--profile", "archive", "--without-arms"), "the archive holds everything, the arms too"),
+    ],
+)
+def test_a_profile_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path, options, sentence):
+    done = proapp("--out", tmp_path / "out.zip", *options)
+    assert done.exit_code == 2
+    assert sentence in " ".join(done.stderr.split())
+    assert created(runtime) == []
+
+
 def test_a_place_that_cannot_be_is_refused_in_words(proapp, runtime, tmp_path):
     for out, sentence in ((tmp_path / "nowhere" / "out.zip", "does not exist"), (tmp_path, "is a folder")):
         done = proapp("--out", out)

@@ -147,7 +147,8 @@ def tables_of(made: Any) -> dict[str, bytes]:
 
 
 NOW = datetime(2026, 11, 23, 10, 0, 0, 250_000, tzinfo=UTC)
-ZONE = definitions()[0].zone()
+STUDY = definitions()[0]
+ZONE = STUDY.zone()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ ZONE = definitions()[0].zone()
     ],
 )
 def test_each_clock_has_a_default_from_the_other(cut_off, as_of, asked):
-    assert ask(cut_off=cut_off, as_of=as_of, now=NOW, zone=ZONE) == asked
+    assert ask(STUDY, cut_off=cut_off, as_of=as_of, now=NOW) == asked
     assert close_instant(date(2026, 11, 22), ZONE) == MIDNIGHT
 
 
@@ -175,4 +176,4 @@ def test_each_clock_has_a_default_from_the_other(cut_off, as_of, asked):
 )
 def test_a_moment_that_cannot_be_is_refused(cut_off, as_of, code):
     with pytest.raises(Refused, match=code):
-        ask(cut_off=cut_off, as_of=as_of, now=NOW, zone=ZONE)
+        ask(STUDY, cut_off=cut_off, as_of=as_of, now=NOW)

@@ -33,7 +33,6 @@ from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import words
 from proapp.web.transactions import database, runtime, today
 
-BY_ARM = frozenset({"coordinator", "statistician"})
 READERS = ("coordinator", "monitor", "statistician", "nurse", "investigator")
 TIMINGS: Mapping[str, Any] = {
     "early": lazy_gettext("before the window"),
@@ -94,7 +93,7 @@ class ComplianceFilter(Form):
 
     @property
     def by_arm(self) -> bool:
-        return bool(self.by.data == "arm") and staff().role in BY_ARM
+        return bool(self.by.data == "arm") and staff().role in exporting.SEES_ARMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ def _frame(form: ComplianceFilter) -> Mapping[str, Any]:
         "definitions": DEFINITIONS.get(language(), DEFINITIONS["en"]),
         "definitions_language": language() if language() in DEFINITIONS else "en",
         "file": url_for("staff.compliance_csv", **asked),
-        "may_see_arms": staff().role in BY_ARM,
+        "may_see_arms": staff().role in exporting.SEES_ARMS,
         "own_sites": ", ".join(names),
     }
 

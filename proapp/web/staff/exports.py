@@ -24,7 +24,7 @@ from proapp.services.errors import Refused
 from proapp.services.exporting import Asked, Earlier, Made
 from proapp.study.versions import as_of
 from proapp.web.forms import Form
-from proapp.web.guard import audience, staff_actor
+from proapp.web.guard import audience, staff, staff_actor
 from proapp.web.staff import blueprint
 from proapp.web.staff.compliance import CutOff
 from proapp.web.staff.presenters import words
@@ -102,8 +102,14 @@ def exports() -> Response:
 
 
 def _asked(form: ExportForm) -> Asked:
-    known = datetime.fromisoformat(form.as_of.data) if form.as_of.data else None
-    return exporting.ask(cut_off=form.cutoff.data, as_of=known, now=now(), zone=runtime().study.zone())
+    """As asked for, without the arms for a role that may not see them."""
+    return exporting.ask(
+        runtime().study,
+        now=now(),
+        cut_off=form.cutoff.data,
+        as_of=datetime.fromisoformat(form.as_of.data) if form.as_of.data else None,
+        arms=staff().role in exporting.SEES_ARMS,
+    )
 
 
 def _file(form: ExportForm) -> Response:
