@@ -14,6 +14,7 @@ from proapp.cli.support import open_runtime
 
 if TYPE_CHECKING:
     from proapp.export.bundle import Bundle
+    from proapp.export.pseudonyms import Pseudonyms
     from proapp.runtime import Runtime
     from proapp.services.exporting import Asked
 
@@ -33,6 +34,7 @@ REFUSALS = {
     "site_unknown": ("--site", "{site} is not a site of the study file."),
     "site_of_no_use": ("--site", "only the profile site holds one site; the others hold all."),
     "archive_has_arms": ("--without-arms", "the archive holds everything, the arms too."),
+    "archive_has_ids": ("--pseudonym-key", "the archive holds everything, the study's own ids too."),
 }
 
 
@@ -83,7 +85,13 @@ class Moment(click.ParamType):
 )
 @click.option("--site", metavar="CODE", help="The site of --profile site.")
 @click.option("--without-arms", is_flag=True, help="Leave out who is in which arm (always so for a site).")
-def export(out: Path, **asked: Any) -> None:
+@click.option(
+    "--pseudonym-key",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Show other ids than the study's, made with the key in this file (one key for each recipient).",
+)
+def export(out: Path, pseudonym_key: Path | None, **asked: Any) -> None:
     """Write participants, assessments, items, scores and compliance to FILE.zip, with codebook and manifest.
 
     The file appears whole or not at all, readable by its owner only. Equal data with the same --cutoff and --as-of give
@@ -94,7 +102,8 @@ def export(out: Path, **asked: Any) -> None:
     _require_place(out)
     with open_runtime() as runtime:
         try:
-            _export(runtime, out, _asked(runtime, **asked))
+            pseudonyms = _pseudonyms(pseudonym_key)
+            _export(runtime, out, _asked(runtime, pseudonyms, **asked), pseudonyms)
         except Unexportable as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -108,8 +117,19 @@ def _require_place(out: Path) -> None:
         raise click.BadParameter(f"the folder {out.parent} does not exist.", param_hint="--out")
 
 
+def _pseudonyms(file: Path | None) -> Pseudonyms | None:
+    """The key is the content of the file, without blanks at its ends."""
+    from proapp.export.pseudonyms import Pseudonyms, WeakKey
+
+    try:
+        return Pseudonyms(file.read_bytes().strip()) if file else None
+    except WeakKey as error:
+        raise click.BadParameter(f"{error}: openssl rand -base64 32.", param_hint="--pseudonym-key") from error
+
+
 def _asked(
     runtime: Runtime,
+    pseudonyms: Pseudonyms | None,
     *,
     cutoff: date | None,
     as_of: datetime | None,
@@ -128,7 +148,7 @@ def _asked(
     try:
         return ask(
             runtime.study, now=runtime.clock(), cut_off=cutoff, as_of=as_of, profile=known[profile], site=site,
-            arms=not without_arms,
+            arms=not without_arms, key_id=pseudonyms.key_id if pseudonyms else None,
         )  # fmt: skip
     except Refused as refusal:
         option, sentence = REFUSALS[refusal.code]
@@ -136,13 +156,20 @@ def _asked(
         raise click.BadParameter(said, param_hint=option) from refusal
 
 
-def _export(runtime: Runtime, out: Path, asked: Asked) -> None:
+def _export(runtime: Runtime, out: Path, asked: Asked, pseudonyms: Pseudonyms | None) -> None:
     from proapp.export.bundle import bundle
     from proapp.export.snapshot import snapshot
 
     with (
         snapshot(runtime.engine) as session,
-        bundle(session, study=runtime.study, instruments=runtime.instruments, asked=asked, beside=out.parent) as made,
+        bundle(
+            session,
+            study=runtime.study,
+            instruments=runtime.instruments,
+            asked=asked,
+            beside=out.parent,
+            pseudonyms=pseudonyms,
+        ) as made,
     ):
         session.rollback()  # the reading is over: nothing is held while the audit trail is written
         _note(runtime, made)
@@ -171,3 +198,5 @@ def _tell(made: Bundle, out: Path) -> None:
     click.echo(f"cut-off {made.cut.day}, as of {instant(made.cut.as_of)}; {out}; SHA-256 {made.sha256}")
     if made.cut.as_of < made.cut.end:
         click.echo("The cut-off day is not over: the same cut-off may give more later.", err=True)
+    if made.small:
+        click.echo(f"Small groups, who could be recognised: {'; '.join(map(str, made.small))}.", err=True)

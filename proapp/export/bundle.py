@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +38,9 @@ from proapp.export.cut import Cut
 from proapp.export.flags import flags_of
 from proapp.export.keys import ARM_COLUMNS
 from proapp.export.manifest import FileSummary, manifest
+from proapp.export.pseudonyms import Part, Pseudonyms, reorder
 from proapp.export.readme import readme
+from proapp.export.small_cells import SmallCell, small_cells
 from proapp.instruments.model import Instrument
 from proapp.services import cohort, versions
 from proapp.services.cohort import Cohort
@@ -59,6 +61,7 @@ class Bundle:
     sha256: str
     bytes: int
     files: tuple[FileSummary, ...]
+    small: Sequence[SmallCell]
 
     @property
     def rows(self) -> dict[str, int]:
@@ -68,19 +71,26 @@ class Bundle:
 
 @contextmanager
 def bundle(
-    session: Session, *, study: Study, instruments: Mapping[str, Instrument], asked: Asked, beside: Path | None = None
+    session: Session,
+    *,
+    study: Study,
+    instruments: Mapping[str, Instrument],
+    asked: Asked,
+    beside: Path | None = None,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Iterator[Bundle]:
     """What was asked for, as a zip file in a temporary folder (inside `beside`, if given, so that it can be renamed
     into its place).
 
     A constant number of statements; memory for the plan of each participant, not for the answers. `session` should be
     a `snapshot`. The study is that of the cut: versions that began later change nothing. Raises Unexportable where
-    stored answers do not fit the instruments.
+    stored answers do not fit the instruments. `pseudonyms` are those of the key that was asked for.
     """
+    assert asked.key_id == (pseudonyms.key_id if pseudonyms else None)
     cut = cut_of(session, study=study, instruments=instruments, asked=asked)
     found = _cohort(session, cut)
     with TemporaryDirectory(prefix=".proapp-export-", dir=beside) as folder:
-        yield _bundle(Path(folder), session, found, cut)
+        yield _bundle(Path(folder), session, found, cut, pseudonyms)
 
 
 def cut_of(session: Session, *, study: Study, instruments: Mapping[str, Instrument], asked: Asked) -> Cut:
@@ -120,12 +130,13 @@ def _tables(cut: Cut) -> tuple[Table, ...]:
     )
 
 
-def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut) -> Bundle:
+def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut, pseudonyms: Pseudonyms | None) -> Bundle:
     content, files = folder / "content", []
     (content / "data").mkdir(parents=True)
     described = tables(cut)
-    rows = _write_tables(content, session, found, cut, described)
-    (content / "README.txt").write_bytes(readme(cut, described))
+    rows = _write_tables(content, session, found, cut, described, pseudonyms)
+    small = small_cells(found) if cut.asked.arms else ()
+    (content / "README.txt").write_bytes(readme(cut, described, small))
     for table in sorted((*described, codebook.table()), key=_path):
         files.append(_summary(content, _path(table), rows[table.name], len(table.columns)))
     files.append(_summary(content, "README.txt"))
@@ -137,7 +148,7 @@ def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut) -> Bundle:
     target = folder / "bundle.zip"
     _zip(content, target, top)
     sha256, size = _digest(target)
-    return Bundle(target, f"{top}_{sha256[:8]}.zip", cut, sha256, size, tuple(sorted(files)))
+    return Bundle(target, f"{top}_{sha256[:8]}.zip", cut, sha256, size, tuple(sorted(files)), small)
 
 
 def _path(table: Table) -> str:
@@ -145,9 +156,15 @@ def _path(table: Table) -> str:
 
 
 def _write_tables(
-    content: Path, session: Session, found: Cohort, cut: Cut, described: tuple[Table, ...]
+    content: Path,
+    session: Session,
+    found: Cohort,
+    cut: Cut,
+    described: tuple[Table, ...],
+    pseudonyms: Pseudonyms | None,
 ) -> dict[str, int]:
     """All tables in one pass over the participants; returns table → rows."""
+    parts: dict[str, list[Part]] = {table.name: [] for table in described}
     with ExitStack() as open_files:
         out = {
             table.name: TableWriter(open_files.enter_context(_open(content / _path(table))), table)
@@ -155,7 +172,12 @@ def _write_tables(
         }
         done = acts.read(session, cut)
         for person in open_files.enter_context(closing(people(session, found, cut))):
+            if pseudonyms is not None:
+                person.member.study_id = pseudonyms.of(person.member.study_id)
+                for name, noted in parts.items():
+                    noted.append(Part(person.member.study_id, out[name].place))
             _write_person(out, person, cut, done)
+        ends = {name: out[name].place for name in parts}
         for row in compliance.rows(compliance.flows(found, cut.study), cut.study, by_arm=cut.asked.arms):
             out["compliance"].write(row)
         if cut.asked.profile == "archive":
@@ -163,7 +185,10 @@ def _write_tables(
                 out["audit_trail"].write(row)
         for row in codebook.rows(described):
             out["codebook"].write(row)
-        return {name: written.rows for name, written in out.items()}
+        rows = {name: written.rows for name, written in out.items()}
+    for table in described:
+        reorder(content / table.path, parts[table.name], ends[table.name])
+    return rows
 
 
 def _open(path: Path) -> TextIO:
@@ -225,6 +250,8 @@ def _name(cut: Cut) -> str:
         said.append(_plain(f"{asked.profile}-{asked.site}" if asked.site else asked.profile))
     elif not asked.arms:
         said.append("without-arms")
+    if asked.key_id is not None:
+        said.append(f"key-{asked.key_id}")
     return "_".join(said)
 
 

@@ -51,6 +51,7 @@ class TableWriter:
     def __init__(self, file: TextIO, table: Table) -> None:
         self.table = table
         self.rows = 0
+        self._file = file
         self._convert = [
             (place, _CONVERSIONS[column.type])
             for place, column in enumerate(table.columns)
@@ -60,6 +61,11 @@ class TableWriter:
         self._kept = table.kept
         self._writer = csv.writer(file, lineterminator="\r\n")
         self._writer.writerow(table.header)
+
+    @property
+    def place(self) -> int:
+        """How many bytes there are so far."""
+        return self._file.tell()
 
     def write(self, row: Sequence[Cell]) -> None:
         """Add a row, its cells in the order of the table's columns, those that are left out among them."""

@@ -41,6 +41,7 @@ def manifest(cut: Cut, tables: Iterable[Table], files: Iterable[FileSummary]) ->
         "profile": cut.asked.profile,
         "site": cut.asked.site,
         "arms": "included" if cut.asked.arms else "left out",
+        "pseudonym_key": cut.asked.key_id,
         "time_zone": study.time_zone,
         "knowledge": "what had happened by the end of the cut-off day in that time zone, as recorded before as_of",
         "study": {

@@ -9,6 +9,7 @@ from proapp.export.columns import TYPES, Table
 from proapp.export.csv_text import instant
 from proapp.export.cut import Cut, notice, wording
 from proapp.export.keys import label
+from proapp.export.small_cells import SMALL, SmallCell
 from proapp.study.compliance import DEFINITIONS
 
 WIDTH = 100
@@ -30,18 +31,29 @@ As of: only what was recorded before {known} is known to it. What was entered or
 about an earlier day.
 The same data, cut-off and as-of give the same bytes, whenever the export is made."""
 
+_IDS = """\
+study_id is not the study's own id but one made for the recipient of this file, with the key {key}. Only who holds \
+that key can tell whose it is."""
+_SMALL = """\
+Fewer than {fewest} participants were randomised to some arms at some sites, who could be recognised by somebody who \
+knows them: {cells}. Do not publish tables by site and arm."""
 
-def readme(cut: Cut, tables: Sequence[Table]) -> bytes:
+
+def readme(cut: Cut, tables: Sequence[Table], small: Sequence[SmallCell]) -> bytes:
     """README.txt as UTF-8 text with LF line ends."""
-    return "".join(f"{line}\n" for line in _lines(cut, tables)).encode()
+    return "".join(f"{line}\n" for line in _lines(cut, tables, small)).encode()
 
 
-def _lines(cut: Cut, tables: Sequence[Table]) -> Iterator[str]:
+def _lines(cut: Cut, tables: Sequence[Table], small: Sequence[SmallCell]) -> Iterator[str]:
     study = cut.study
     yield from (label(study.title), f"{study.code}, protocol {study.number}; {_when(cut)}", _profile(cut), "")
     yield from _warnings(cut)
     said = _CUT.format(day=cut.day.isoformat(), zone=study.time_zone, known=instant(cut.as_of))
     yield from _section("Cut-off and as-of", said)
+    if cut.asked.key_id is not None:
+        yield from _section("Ids", _IDS.format(key=cut.asked.key_id))
+    if small:
+        yield from _section("Small groups", _SMALL.format(fewest=SMALL, cells="; ".join(map(str, small))))
     yield from _section("Tables")
     for table in tables:
         yield from wrap(f"{table.path}: {table.row}. Key: {', '.join(table.key)}.", WIDTH, subsequent_indent="    ")

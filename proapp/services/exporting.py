@@ -51,7 +51,8 @@ class Asked:
     """What decides, with the data, about the bytes of an export: the last local day that counts, the moment before
     which something must have been recorded to be known (None: the end of that day), and who it is made for.
 
-    `site` is the one of the profile site. Without `arms` nothing tells who is in which arm.
+    `site` is the one of the profile site. Without `arms` nothing tells who is in which arm. `key_id` names the key of
+    the ids, where those of the study are not shown.
     """
 
     cut_off: date
@@ -59,6 +60,7 @@ class Asked:
     profile: Profile = "analysis"
     site: str | None = None
     arms: bool = True
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +106,31 @@ def ask(
     profile: Profile = "analysis",
     site: str | None = None,
     arms: bool = True,
+    key_id: str | None = None,
 ) -> Asked:
     """What was asked for, made whole. Each clock comes from the other where only one is given: the cut-off is the day
     that `as_of` ends or lies in (without it, today), `as_of` the end of the cut-off day, or now while it lasts. To the
     second. Who works at a site does not see the arms.
 
     Raises Refused: cut_off_in_future(today), as_of_in_future, as_of_before_cut_off(cut_off), site_needed,
-    site_unknown(site), site_of_no_use, archive_has_arms.
+    site_unknown(site), site_of_no_use, archive_has_arms, archive_has_ids.
     """
-    _check_profile(study, profile, site, arms)
+    _check_profile(study, profile, site)
+    if profile == "archive" and not arms:
+        raise Refused("archive_has_arms")
+    if profile == "archive" and key_id is not None:
+        raise Refused("archive_has_ids")  # the trail names them in what is hashed
     day, known = _clocks(cut_off, as_of, now, study.zone())
-    return Asked(day, known, profile, site, arms and profile != "site")
+    return Asked(day, known, profile, site, arms and profile != "site", key_id)
 
 
-def _check_profile(study: Study, profile: Profile, site: str | None, arms: bool) -> None:
+def _check_profile(study: Study, profile: Profile, site: str | None) -> None:
     if profile == "site" and site is None:
         raise Refused("site_needed")
     if profile != "site" and site is not None:
         raise Refused("site_of_no_use")
     if site is not None and site not in {one.code for one in study.sites}:
         raise Refused("site_unknown", site=site)
-    if profile == "archive" and not arms:
-        raise Refused("archive_has_arms")
 
 
 def _clocks(cut_off: date | None, as_of: datetime | None, now: datetime, zone: ZoneInfo) -> tuple[date, datetime]:

@@ -118,6 +118,18 @@ def test_the_profile_of_the_file_is_in_the_trail_and_can_be_asked_for_again(proa
     assert one.made.asked == asked
 
 
+def test_a_key_from_a_file_gives_other_ids_and_small_groups_are_said(proapp, runtime, trial, export, tmp_path):
+    out, key = tmp_path / "out.zip", tmp_path / "key"
+    key.write_text("0123456789abcdef\n")
+    done = proapp("--out", out, "--cutoff", "2026-11-22", "--pseudonym-key", key)
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes() == export(key=b"0123456789abcdef").content
+    assert "Small groups, who could be recognised: GOT x ONC: 1;" in done.stderr
+    assert "0123456789abcdef" not in done.output + created(runtime)[0].details
+    key.write_text("short")
+    assert "openssl rand" in proapp("--out", out, "--pseudonym-key", key).stderr
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
