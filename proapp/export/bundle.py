@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 from sqlalchemy.orm import Session
 
@@ -38,9 +37,10 @@ from proapp.export.cut import Cut
 from proapp.export.flags import flags_of
 from proapp.export.keys import ARM_COLUMNS
 from proapp.export.manifest import FileSummary, manifest
-from proapp.export.pseudonyms import Part, Pseudonyms, reorder
+from proapp.export.pseudonyms import Pseudonyms
 from proapp.export.readme import readme
 from proapp.export.small_cells import SmallCell, small_cells
+from proapp.export.table_files import TableFiles, open_text
 from proapp.instruments.model import Instrument
 from proapp.services import cohort, versions
 from proapp.services.cohort import Cohort
@@ -131,14 +131,15 @@ def _tables(cut: Cut) -> tuple[Table, ...]:
 
 
 def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut, pseudonyms: Pseudonyms | None) -> Bundle:
-    content, files = folder / "content", []
+    content = folder / "content"
     (content / "data").mkdir(parents=True)
     described = tables(cut)
     rows = _write_tables(content, session, found, cut, described, pseudonyms)
     small = small_cells(found) if cut.asked.arms else ()
     (content / "README.txt").write_bytes(readme(cut, described, small))
-    for table in sorted((*described, codebook.table()), key=_path):
-        files.append(_summary(content, _path(table), rows[table.name], len(table.columns)))
+    files = [_summary(content, table.path, rows[table.name], len(table.columns)) for table in described]
+    files += [_summary(content, table.json_path) for table in described]
+    files.append(_codebook(content, described))
     files.append(_summary(content, "README.txt"))
     (content / "manifest.json").write_bytes(manifest(cut, codebook.tables(described), files))
     files.append(_summary(content, "manifest.json"))
@@ -151,10 +152,6 @@ def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut, pseudonyms:
     return Bundle(target, f"{top}_{sha256[:8]}.zip", cut, sha256, size, tuple(sorted(files)), small)
 
 
-def _path(table: Table) -> str:
-    return "codebook.csv" if table is codebook.table() else table.path
-
-
 def _write_tables(
     content: Path,
     session: Session,
@@ -164,38 +161,39 @@ def _write_tables(
     pseudonyms: Pseudonyms | None,
 ) -> dict[str, int]:
     """All tables in one pass over the participants; returns table → rows."""
-    parts: dict[str, list[Part]] = {table.name: [] for table in described}
     with ExitStack() as open_files:
-        out = {
-            table.name: TableWriter(open_files.enter_context(_open(content / _path(table))), table)
-            for table in (*described, codebook.table())
-        }
+        out = {table.name: TableFiles(content, table, open_files) for table in described}
         done = acts.read(session, cut)
         for person in open_files.enter_context(closing(people(session, found, cut))):
             if pseudonyms is not None:
                 person.member.study_id = pseudonyms.of(person.member.study_id)
-                for name, noted in parts.items():
-                    noted.append(Part(person.member.study_id, out[name].place))
+                for files in out.values():
+                    files.begin(person.member.study_id)
             _write_person(out, person, cut, done)
-        ends = {name: out[name].place for name in parts}
+        for files in out.values():
+            files.end()
         for row in compliance.rows(compliance.flows(found, cut.study), cut.study, by_arm=cut.asked.arms):
             out["compliance"].write(row)
         if cut.asked.profile == "archive":
             for row in open_files.enter_context(closing(audit_trail.rows(session, found, cut))):
                 out["audit_trail"].write(row)
+        for files in out.values():
+            files.flush()
+    for files in out.values():
+        files.finish(cut)
+    return {name: files.rows for name, files in out.items()}
+
+
+def _codebook(content: Path, described: tuple[Table, ...]) -> FileSummary:
+    table = codebook.table()
+    with open_text(content / "codebook.csv") as file:
+        writer = TableWriter(file, table)
         for row in codebook.rows(described):
-            out["codebook"].write(row)
-        rows = {name: written.rows for name, written in out.items()}
-    for table in described:
-        reorder(content / table.path, parts[table.name], ends[table.name])
-    return rows
+            writer.write(row)
+    return _summary(content, "codebook.csv", writer.rows, len(table.columns))
 
 
-def _open(path: Path) -> TextIO:
-    return path.open("w", encoding="utf-8", newline="")
-
-
-def _write_person(out: Mapping[str, TableWriter], person: Person, cut: Cut, done: Acts) -> None:
+def _write_person(out: Mapping[str, TableFiles], person: Person, cut: Cut, done: Acts) -> None:
     flags = [flags_of(case.expected, cut_off=cut.day) for case in person.cases]
     out["participants"].write(participants.row(person.member, flags, cut))
     for case, flag in zip(person.cases, flags, strict=True):

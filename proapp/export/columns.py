@@ -50,6 +50,10 @@ class Table:
     def path(self) -> str:
         return f"data/{self.name}.csv"
 
+    @property
+    def json_path(self) -> str:
+        return f"data/{self.name}.json"
+
     def without(self, hidden: Collection[str]) -> Table:
         """The table with some columns left out. Rows are still written whole; a writer drops what is hidden."""
         kept = tuple(place for place, column in enumerate(self.columns) if column.name not in hidden)

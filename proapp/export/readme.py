@@ -16,8 +16,10 @@ WIDTH = 100
 _READING = """\
 UTF-8, commas, CRLF, decimal points, ISO dates; the first line holds the names. An empty cell is a missing value; \
 there is no number that stands for one. codebook.csv says for every column what it holds and when it is empty.
+Beside each table in data lies the same as Dataset-JSON 1.1, with labels and types, and null for a missing value.
 Text cells that would be taken for a formula by a spreadsheet begin with an apostrophe. To undo it: where a text cell \
-matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed.
+matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed, nor is \
+anything in the JSON files.
 Only answers that were sent are exported, of each assessment the primary response set. Answers behind a closed gate \
 do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
 Where somebody left the trial and forbade the use of answers, the rows stay, the answers and scores are empty, and \

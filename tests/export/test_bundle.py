@@ -20,20 +20,23 @@ from proapp.services.exporting import Asked
 from tests.conftest import definitions
 from tests.export.trial import CONSENT, CUT_OFF, at
 
+TABLES = (
+    "assessments",
+    "compliance",
+    "contacts",
+    "corrections",
+    "deterioration",
+    "items_long",
+    "items_wide",
+    "participants",
+    "scores_long",
+    "scores_wide",
+)
 FILES = (
     "README.txt",
     "SHA256SUMS",
     "codebook.csv",
-    "data/assessments.csv",
-    "data/compliance.csv",
-    "data/contacts.csv",
-    "data/corrections.csv",
-    "data/deterioration.csv",
-    "data/items_long.csv",
-    "data/items_wide.csv",
-    "data/participants.csv",
-    "data/scores_long.csv",
-    "data/scores_wide.csv",
+    *(f"data/{table}.{kind}" for table in TABLES for kind in ("csv", "json")),
     "manifest.json",
 )
 
@@ -172,7 +175,7 @@ def test_an_empty_study_gives_headers_and_not_an_error(export):
     made = export()
     rows = {file["path"]: file.get("rows") for file in made.manifest["files"]}
     assert rows["data/compliance.csv"] == 7 * 3
-    empty = [path for path in rows if path.startswith("data/") and path != "data/compliance.csv"]
+    empty = [f"data/{table}.csv" for table in TABLES if table != "compliance"]
     assert [rows[path] for path in empty] == [0] * 9
     for path in empty:
         assert made.files[path].startswith(b"study_id,site_code,arm_code,")
