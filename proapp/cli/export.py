@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from proapp.cli.support import open_runtime
+from proapp.cli.export_verify import verify
+from proapp.cli.support import open_runtime, pseudonyms_of
 
 if TYPE_CHECKING:
     from proapp.export.bundle import Bundle
@@ -66,10 +67,9 @@ class Moment(click.ParamType):
         return self.fail(f'"{value}" is not a moment; write one such as 2027-03-29T14:30.', param, ctx)
 
 
-@click.command()
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="The zip file to write; replaced if it exists."
-)
+@click.group(invoke_without_command=True, subcommand_metavar="[verify FILE.zip]")
+@click.pass_context
+@click.option("--out", type=click.Path(path_type=Path), help="The zip file to write; replaced if it exists.")
 @click.option("--cutoff", type=Day(), help="The last local day that counts (default: today, or the day of --as-of).")
 @click.option(
     "--as-of",
@@ -91,18 +91,30 @@ class Moment(click.ParamType):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Show other ids than the study's, made with the key in this file (one key for each recipient).",
 )
-def export(out: Path, pseudonym_key: Path | None, **asked: Any) -> None:
+def export(context: click.Context, out: Path | None, pseudonym_key: Path | None, **asked: Any) -> None:
     """Write participants, assessments, items, scores and compliance to FILE.zip, with codebook and manifest.
 
     The file appears whole or not at all, readable by its owner only. Equal data with the same --cutoff and --as-of give
     equal bytes. The export is noted in the audit trail.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if out is None:
+        option = next(one for one in context.command.params if one.name == "out")
+        raise click.MissingParameter(ctx=context, param=option)
+    _write(out, pseudonym_key, asked)
+
+
+export.add_command(verify)
+
+
+def _write(out: Path, pseudonym_key: Path | None, asked: dict[str, Any]) -> None:
     from proapp.export.cut import Unexportable
 
     _require_place(out)
     with open_runtime() as runtime:
         try:
-            pseudonyms = _pseudonyms(pseudonym_key)
+            pseudonyms = pseudonyms_of(pseudonym_key)
             _export(runtime, out, _asked(runtime, pseudonyms, **asked), pseudonyms)
         except Unexportable as error:
             raise click.ClickException(str(error)) from error
@@ -115,16 +127,6 @@ def _require_place(out: Path) -> None:
         raise click.BadParameter(f"{out} is a folder; name a file in it.", param_hint="--out")
     if not out.parent.is_dir():
         raise click.BadParameter(f"the folder {out.parent} does not exist.", param_hint="--out")
-
-
-def _pseudonyms(file: Path | None) -> Pseudonyms | None:
-    """The key is the content of the file, without blanks at its ends."""
-    from proapp.export.pseudonyms import Pseudonyms, WeakKey
-
-    try:
-        return Pseudonyms(file.read_bytes().strip()) if file else None
-    except WeakKey as error:
-        raise click.BadParameter(f"{error}: openssl rand -base64 32.", param_hint="--pseudonym-key") from error
 
 
 def _asked(

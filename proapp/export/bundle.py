@@ -148,7 +148,7 @@ def _bundle(folder: Path, session: Session, found: Cohort, cut: Cut, pseudonyms:
     top = _name(cut)
     target = folder / "bundle.zip"
     _zip(content, target, top)
-    sha256, size = _digest(target)
+    sha256, size = digest(target)
     return Bundle(target, f"{top}_{sha256[:8]}.zip", cut, sha256, size, tuple(sorted(files)), small)
 
 
@@ -214,16 +214,17 @@ def _write_person(out: Mapping[str, TableFiles], person: Person, cut: Cut, done:
 
 
 def _summary(content: Path, path: str, rows: int | None = None, columns: int | None = None) -> FileSummary:
-    sha256, size = _digest(content / path)
+    sha256, size = digest(content / path)
     return FileSummary(path, size, sha256, rows, columns)
 
 
-def _digest(path: Path) -> tuple[str, int]:
-    digest = hashlib.sha256()
+def digest(path: Path) -> tuple[str, int]:
+    """(SHA-256, bytes) of a file."""
+    found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest(), path.stat().st_size
+            found.update(block)
+    return found.hexdigest(), path.stat().st_size
 
 
 def _zip(content: Path, target: Path, top: str) -> None:
