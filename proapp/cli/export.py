@@ -6,7 +6,7 @@ import os
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from proapp.export.bundle import Bundle
     from proapp.export.pseudonyms import Pseudonyms
     from proapp.runtime import Runtime
+    from proapp.services.audit import Actor
     from proapp.services.exporting import Asked
 
 
@@ -24,6 +25,11 @@ NO_SUBMISSION = (
     "the submission profile is SDTM, ADaM and Define-XML, which proapp does not write yet; the profile analysis holds "
     "the same data."
 )
+NAMES = {
+    "name_needed": "the cut needs a name.",
+    "name_too_long": "a name has at most {longest} characters.",
+    "name_taken": 'there is a cut with the name "{name}" already.',
+}
 REFUSALS = {
     "cut_off_in_future": (
         "--cutoff",
@@ -91,7 +97,11 @@ class Moment(click.ParamType):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Show other ids than the study's, made with the key in this file (one key for each recipient).",
 )
-def export(context: click.Context, out: Path | None, pseudonym_key: Path | None, **asked: Any) -> None:
+@click.option("--freeze", metavar="NAME", help="Give this cut a name, signed by --signed-by with their password.")
+@click.option(
+    "--signed-by", metavar="EMAIL", help="Who signs: a coordinator or statistician, who is asked for the password."
+)
+def export(context: click.Context, out: Path | None, **given: Any) -> None:
     """Write participants, assessments, items, scores and compliance to FILE.zip, with codebook and manifest.
 
     The file appears whole or not at all, readable by its owner only. Equal data with the same --cutoff and --as-of give
@@ -102,20 +112,24 @@ def export(context: click.Context, out: Path | None, pseudonym_key: Path | None,
     if out is None:
         option = next(one for one in context.command.params if one.name == "out")
         raise click.MissingParameter(ctx=context, param=option)
-    _write(out, pseudonym_key, asked)
+    _write(out, **given)
 
 
 export.add_command(verify)
 
 
-def _write(out: Path, pseudonym_key: Path | None, asked: dict[str, Any]) -> None:
+def _write(out: Path, *, pseudonym_key: Path | None, freeze: str | None, signed_by: str | None, **given: Any) -> None:
     from proapp.export.cut import Unexportable
 
     _require_place(out)
+    if (freeze is None) != (signed_by is None):
+        raise click.UsageError("--freeze and --signed-by belong together.")
     with open_runtime() as runtime:
         try:
             pseudonyms = pseudonyms_of(pseudonym_key)
-            _export(runtime, out, _asked(runtime, pseudonyms, **asked), pseudonyms)
+            asked = _asked(runtime, pseudonyms, **given)
+            frozen = _signed(runtime, freeze, signed_by) if freeze is not None and signed_by is not None else None
+            _export(runtime, out, asked, pseudonyms, frozen)
         except Unexportable as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -158,7 +172,37 @@ def _asked(
         raise click.BadParameter(said, param_hint=option) from refusal
 
 
-def _export(runtime: Runtime, out: Path, asked: Asked, pseudonyms: Pseudonyms | None) -> None:
+class Frozen(NamedTuple):
+    """A name for the cut, and whose signature is under it."""
+
+    name: str
+    signer: Actor
+
+
+def _signed(runtime: Runtime, name: str, email: str) -> Frozen:
+    """Before the long work: a wrong password or a name that is taken ends the command at once."""
+    from proapp.services import exporting
+    from proapp.services.errors import Refused
+    from proapp.services.staff_sign_in import sign
+
+    with runtime.reading() as session:
+        try:
+            name = exporting.new_name(session, name)
+        except Refused as refusal:
+            raise click.BadParameter(NAMES[refusal.code].format(**refusal.params), param_hint="--freeze") from refusal
+    password = click.prompt(f"Password of {email}", hide_input=True, err=True)
+    with runtime.writing.begin() as session:
+        found = sign(session, runtime.vault, email=email, password=password, address=None, now=runtime.clock())
+    if found.retry_at is not None:
+        raise click.ClickException("too many wrong passwords; nothing was exported. Try again later.")
+    if found.actor is None:
+        raise click.ClickException("that is not the password of an account in use; nothing was exported.")
+    if found.actor.role not in exporting.SEES_ARMS:
+        raise click.ClickException("a cut is signed by a coordinator or a statistician; nothing was exported.")
+    return Frozen(name, found.actor)
+
+
+def _export(runtime: Runtime, out: Path, asked: Asked, pseudonyms: Pseudonyms | None, frozen: Frozen | None) -> None:
     from proapp.export.bundle import bundle
     from proapp.export.snapshot import snapshot
 
@@ -174,13 +218,15 @@ def _export(runtime: Runtime, out: Path, asked: Asked, pseudonyms: Pseudonyms | 
         ) as made,
     ):
         session.rollback()  # the reading is over: nothing is held while the audit trail is written
-        _note(runtime, made)
+        _note(runtime, made, frozen)
         made.path.chmod(0o600)
         os.replace(made.path, out)
     _tell(made, out)
+    if frozen is not None:
+        click.echo(f'frozen as "{frozen.name}"')
 
 
-def _note(runtime: Runtime, made: Bundle) -> None:
+def _note(runtime: Runtime, made: Bundle, frozen: Frozen | None) -> None:
     """In the audit trail before the file has its name: an export nobody knows of cannot be."""
     from proapp.services import exporting
     from proapp.services.audit import COMMAND_LINE
@@ -189,6 +235,8 @@ def _note(runtime: Runtime, made: Bundle) -> None:
     remembered = exporting.Made(made.cut.asked, made.sha256, made.bytes, made.rows, definitions)
     with runtime.writing.begin() as session:
         exporting.record(session, remembered, actor=COMMAND_LINE, now=runtime.clock())
+        if frozen is not None:
+            exporting.freeze(session, remembered, name=frozen.name, signer=frozen.signer, now=runtime.clock())
 
 
 def _tell(made: Bundle, out: Path) -> None:

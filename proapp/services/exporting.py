@@ -28,6 +28,8 @@ from proapp.study.schedule import close_instant
 from proapp.version import __version__
 
 CREATED = "export.created"
+FROZEN = "export.frozen"
+LONGEST_NAME = 60
 Profile = Literal["analysis", "site", "archive"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
 SEES_ARMS = frozenset({"coordinator", "statistician"})
@@ -76,12 +78,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An export that was made. `who` is empty for the command line; `role` says how it was made."""
+    """An export that was made, or a cut that was frozen under a name. `who` is empty for the command line; `role` says
+    how it was made."""
 
     at: datetime
     who: str
     role: str
     made: Made
+    named: str = ""
 
 
 def definitions(study: Study, instruments: Mapping[str, Instrument]) -> dict[str, Any]:
@@ -171,28 +175,53 @@ def contents(cohort: Cohort) -> Contents:
 
 def record(session: Session, made: Made, *, actor: Actor, now: datetime) -> None:
     """Note in the audit trail that the data went out. To be called before anybody gets the file."""
+    audit.record(session, Entry(CREATED, "export", made.sha256[:16], _details(made)), actor=actor, now=now)
+
+
+def new_name(session: Session, name: str) -> str:
+    """The name of a cut to be frozen, without blanks at its ends.
+
+    Raises Refused: name_needed, name_too_long(longest), name_taken(name).
+    """
+    name = " ".join(name.split())
+    if not name:
+        raise Refused("name_needed")
+    if len(name) > LONGEST_NAME:
+        raise Refused("name_too_long", longest=LONGEST_NAME)
+    told = session.scalars(select(AuditEvent.details).where(AuditEvent.chain == SYSTEM, AuditEvent.action == FROZEN))
+    if name.casefold() in {json.loads(details)["named"].casefold() for details in told}:
+        raise Refused("name_taken", name=name)
+    return name
+
+
+def freeze(session: Session, made: Made, *, name: str, signer: Actor, now: datetime) -> None:
+    """Note that `signer` has given this cut a name: these are the data of an analysis. Raises as `new_name`."""
+    details = {"named": new_name(session, name), **_details(made)}
+    audit.record(session, Entry(FROZEN, "export", made.sha256[:16], details), actor=signer, now=now)
+
+
+def _details(made: Made) -> dict[str, Any]:
     said = asdict(made)
-    details = {**said.pop("asked"), **said}
-    audit.record(session, Entry(CREATED, "export", made.sha256[:16], details), actor=actor, now=now)
+    return {**said.pop("asked"), **said}
 
 
-def earlier(session: Session, *, limit: int = LISTED) -> Sequence[Earlier]:
-    """Exports made before, the newest first. One statement."""
+def earlier(session: Session, *, action: str = CREATED, limit: int = LISTED) -> Sequence[Earlier]:
+    """Exports made before (or, with FROZEN, the cuts that have a name), the newest first. One statement."""
     rows = session.execute(
         select(AuditEvent.at, StaffUser.name, AuditEvent.actor_role, AuditEvent.details)
         .outerjoin(StaffUser, (StaffUser.id == AuditEvent.actor_id) & (AuditEvent.actor_kind == "staff"))
-        .where(AuditEvent.chain == SYSTEM, AuditEvent.action == CREATED)
+        .where(AuditEvent.chain == SYSTEM, AuditEvent.action == action)
         .order_by(AuditEvent.seq.desc())
         .limit(limit)
     )
-    return [Earlier(at, name or "", role, _made(details)) for at, name, role, details in rows]
+    return [Earlier(at, name or "", role, *_told(json.loads(details))) for at, name, role, details in rows]
 
 
-def _made(details: str) -> Made:
+def _told(said: dict[str, Any]) -> tuple[Made, str]:
     """An export of before there were two clocks has no `as_of`: it was what was known at the end of the day."""
-    said = json.loads(details)
+    named = said.pop("named", "")
     asked = {one.name: said.pop(one.name) for one in fields(Asked) if one.name in said}
     asked["cut_off"] = date.fromisoformat(asked["cut_off"])
     if asked.get("as_of"):
         asked["as_of"] = datetime.fromisoformat(asked["as_of"])
-    return Made(Asked(**asked), **said)
+    return Made(Asked(**asked), **said), named

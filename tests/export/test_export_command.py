@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from proapp.cli import export as command
 from proapp.cli import main
-from proapp.db.models import AuditEvent
+from proapp.db.models import AuditEvent, StaffUser
 from proapp.services import exporting
 
 
@@ -128,6 +128,63 @@ def test_a_key_from_a_file_gives_other_ids_and_small_groups_are_said(proapp, run
     assert "0123456789abcdef" not in done.output + created(runtime)[0].details
     key.write_text("short")
     assert "openssl rand" in proapp("--out", out, "--pseudonym-key", key).stderr
+
+
+@pytest.fixture
+def signed(runtime: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Any:
+    """Runs the command with a password typed, for somebody of a role who has one."""
+
+    @contextmanager
+    def opened() -> Any:
+        yield runtime
+
+    monkeypatch.setattr(command, "open_runtime", opened)
+    with runtime.writing.begin() as session:
+        for role in ("statistician", "nurse"):
+            session.add(
+                StaffUser(
+                    email=f"{role}@example.org", name=role, role=role, created_at=runtime.clock(), totp_sealed=b"x",
+                    totp_last_step=0, password_hash=runtime.vault.slow_hash("korrekt häst batteri"),
+                )
+            )  # fmt: skip
+    out = ("--out", str(tmp_path / "out.zip"), "--cutoff", "2026-11-22", "--freeze")
+
+    def run(*options: str, password: str = "korrekt häst batteri") -> Any:
+        return CliRunner().invoke(main, ["export", *out, *options], input=f"{password}\n")
+
+    return run
+
+
+def test_a_cut_is_frozen_with_a_name_and_the_password_of_who_signs(signed, runtime):
+    done = signed("Interim 1", "--signed-by", "statistician@example.org")
+    assert done.exit_code == 0, done.output
+    assert 'frozen as "Interim 1"' in done.stdout
+    assert "korrekt" not in done.output
+    with runtime.reading() as session:
+        (one,) = exporting.earlier(session, action=exporting.FROZEN)
+        (file,) = exporting.earlier(session)
+    assert (one.named, one.who, one.made) == ("Interim 1", "statistician", file.made)
+    again = signed("interim 1", "--signed-by", "statistician@example.org")
+    assert (again.exit_code, len(created(runtime))) == (2, 1)
+    assert 'there is a cut with the name "interim 1" already' in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "password", "sentence"),
+    [
+        (("Interim 1", "--signed-by", "statistician@example.org"), "another", "not the password of an account in use"),
+        (("Interim 1", "--signed-by", "nobody@example.org"), "korrekt häst batteri", "not the password of an account"),
+        (("Interim 1", "--signed-by", "nurse@example.org"), "korrekt häst batteri", "a coordinator or a statistician"),
+        (("Interim 1",), "", "--freeze and --signed-by belong together"),
+        ((" ", "--signed-by", "statistician@example.org"), "", "the cut needs a name"),
+    ],
+)
+def test_without_a_signature_nothing_is_exported(signed, runtime, tmp_path, options, password, sentence):
+    done = signed(*options, password=password)
+    assert done.exit_code != 0
+    assert sentence in " ".join(done.stderr.split())
+    assert not (tmp_path / "out.zip").exists()
+    assert created(runtime) == []
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,7 @@ NAMES: Mapping[str, Any] = {
     "message": _("message"),
     "method": _("how"),
     "mode": _("way of answering"),
+    "named": _("name of the cut"),
     "new": _("after"),
     "new_device": _("new device"),
     "next_on": _("next"),
