@@ -9,6 +9,7 @@ import stat
 import zipfile
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -251,6 +252,14 @@ def test_a_full_or_forbidden_disk_is_said_in_words(proapp, runtime, trial, tmp_p
     done = proapp("--out", tmp_path / "out.zip", "--cutoff", "2026-11-22")
     assert done.exit_code == 1
     assert "cannot be written: No space left on device." in done.stderr
+
+
+def test_every_option_is_in_the_document():
+    document = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    for option in command.export.params:
+        assert option.opts[0] in document, option.opts[0]
+    for name in command.export.commands:
+        assert f"proapp export {name}" in document
 
 
 def test_the_list_of_exports_is_the_newest_first_and_no_longer_than_asked(proapp, runtime, clock, tmp_path):
