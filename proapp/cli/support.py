@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from proapp.config import Settings
+    from proapp.export.pseudonyms import Pseudonyms
     from proapp.runtime import Runtime
 
 
@@ -45,3 +47,13 @@ def open_runtime(
         yield runtime
     finally:
         runtime.close()
+
+
+def pseudonyms_of(file: Path | None) -> Pseudonyms | None:
+    """Ids made with a key, which is the content of the file, without blanks at its ends."""
+    from proapp.export.pseudonyms import Pseudonyms, WeakKey
+
+    try:
+        return Pseudonyms(file.read_bytes().strip()) if file else None
+    except WeakKey as error:
+        raise click.BadParameter(f"{error}: openssl rand -base64 32.", param_hint="--pseudonym-key") from error

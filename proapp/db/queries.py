@@ -3,7 +3,7 @@ so that a scope (sites, one participant) can be laid over it. What rows amount t
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, Subquery, case, func, select
@@ -109,31 +109,37 @@ def decisions() -> AnySelect:
     )
 
 
-def answers_so_far(moment: datetime | None) -> AnySelect:
-    """Of response sets not submitted before `moment` (None: not submitted): items with an answer, time of the last."""
-    last = _newest_answers(moment)
+def answers_so_far(
+    moment: datetime | None, *, known_before: datetime | None = None, cut_off: date | None = None
+) -> AnySelect:
+    """Of response sets not submitted before `known_before` (None: not submitted) about a day up to `cut_off`: items
+    with an answer before `moment`, time of the last."""
+    unsubmitted = _unsubmitted(known_before, cut_off)
+    last = _newest_answers(moment, unsubmitted)
     return (
         select(last.c.response_set_id, func.sum(last.c.is_answer), func.max(last.c.recorded_at))
         .select_from(last)
         .join(ResponseSet, ResponseSet.id == last.c.response_set_id)
         .join(Assessment, Assessment.id == ResponseSet.assessment_id)
         .join(Participant, Participant.id == Assessment.participant_id)
-        .where(_unsubmitted(moment))
+        .where(unsubmitted)
         .group_by(last.c.response_set_id)
     )
 
 
-def _unsubmitted(moment: datetime | None) -> Any:
+def _unsubmitted(known_before: datetime | None, cut_off: date | None) -> Any:
     unsubmitted = ResponseSet.submitted_at.is_(None)
-    return unsubmitted if moment is None else unsubmitted | (ResponseSet.submitted_at >= moment)
+    if known_before is not None:
+        unsubmitted |= ResponseSet.submitted_at >= known_before
+    return unsubmitted if cut_off is None else unsubmitted | (ResponseSet.completed_on > cut_off)
 
 
-def _newest_answers(moment: datetime | None) -> Subquery:
+def _newest_answers(moment: datetime | None, unsubmitted: Any) -> Subquery:
     """Each item's newest row before `moment`, of unsubmitted sets: response_set_id, is_answer (1 or 0), recorded_at."""
     newest = (
         select(func.max(Answer.id).label("id"))
         .join(ResponseSet, ResponseSet.id == Answer.response_set_id)
-        .where(_unsubmitted(moment), Answer.overtaken.is_(False))
+        .where(unsubmitted, Answer.overtaken.is_(False))
         .group_by(Answer.response_set_id, Answer.instrument, Answer.item)
     )
     if moment is not None:

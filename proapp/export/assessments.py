@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import get_args
 
+from proapp.export.acts import Acts
 from proapp.export.cases import Case, ItemStatus, Part
 from proapp.export.columns import Cell, Column, Table, meanings
 from proapp.export.cut import Cut
@@ -44,6 +45,7 @@ def table(cut: Cut) -> Table:
             *_state_columns(),
             *_response_columns(cut),
             *_count_columns(),
+            *_effort_columns(),
             *FLAG_COLUMNS,
         ),
     )
@@ -164,9 +166,26 @@ def _count_columns() -> tuple[Column, ...]:
     )  # fmt: skip
 
 
-def rows(case: Case, flags: Flags, cut: Cut) -> Iterator[tuple[Cell, ...]]:
+def _effort_columns() -> tuple[Column, ...]:
+    return (
+        Column("n_corrections", "integer", "Answers of the instrument that were given anew",
+               "Svar i formuläret som ändrats", derivation="the rows of corrections about it",
+               empty="nothing was sent, or answers withheld"),
+        Column("n_contacts", "integer", "Contact attempts about the assessment", "Kontaktförsök om mättillfället",
+               derivation="the rows of contacts about it"),
+        Column("n_reminders", "integer", "Reminders that went out", "Utskickade påminnelser",
+               derivation="handed over to a gateway, or posted as a letter, by the cut-off"),
+        Column("first_reminder_at", "instant", "First reminder", "Första påminnelsen", empty="no reminder went out"),
+        Column("last_reminder_at", "instant", "Last reminder", "Senaste påminnelsen", empty="no reminder went out"),
+    )  # fmt: skip
+
+
+def rows(case: Case, flags: Flags, cut: Cut, done: Acts) -> Iterator[tuple[Cell, ...]]:
     """The assessment's row for each of its instruments."""
     expected = case.expected
+    reminders = done.reminders.get(expected.id, [])
+    contacts = sum(attempt.assessment_id == expected.id for attempt in expected.member.attempts)
+    effort = (contacts, len(reminders), reminders[0] if reminders else None, reminders[-1] if reminders else None)
     before, after = (*assessment_cells(expected),), (*_plan_cells(expected, cut), *_state_cells(expected))
     parts = {part.instrument.code: part for part in case.parts}
     for instrument in case.instruments:
@@ -177,6 +196,8 @@ def rows(case: Case, flags: Flags, cut: Cut) -> Iterator[tuple[Cell, ...]]:
             *after,
             *_response_cells(case, instrument, part),
             *_count_cells(case, instrument, part),
+            _corrections(case, part),
+            *effort,
             *flags,
         )
 
@@ -276,6 +297,12 @@ def _count_cells(case: Case, instrument: Instrument, part: Part | None) -> tuple
         len(instrument.scales),
         scorable if case.sent else None,
     )
+
+
+def _corrections(case: Case, part: Part | None) -> int | None:
+    if part is None or not case.sent:
+        return None
+    return sum(item.latest.version_no - 1 for item in part.items if item.latest is not None)
 
 
 def _day(day: date | None, expected: Expected) -> int | None:

@@ -69,7 +69,7 @@ def people(session: Session, cohort: Cohort, cut: Cut) -> Generator[Person]:
 
     Raises Unexportable where stored answers do not fit the instruments loaded.
     """
-    with closing(by_participant(session, before=cut.end)) as stream:
+    with closing(by_participant(session, cut)) as stream:
         found: tuple[str, dict[int, Given]] | None = next(stream, None)
         for member in sorted(cohort.members, key=lambda one: one.study_id):
             while found is not None and found[0] < member.study_id:

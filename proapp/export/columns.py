@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Type = Literal["text", "code", "integer", "number", "date", "instant", "flag"]
@@ -36,16 +37,30 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One file of the bundle. `row` says what one row is, `key` which columns tell rows apart."""
+    """One file of the bundle. `row` says what one row is, `key` which columns tell rows apart. Of a table from which
+    columns were left out, `kept` says where the others stand in a whole row."""
 
     name: str
     row: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    kept: tuple[int, ...] | None = None
 
     @property
     def path(self) -> str:
         return f"data/{self.name}.csv"
+
+    @property
+    def json_path(self) -> str:
+        return f"data/{self.name}.json"
+
+    def without(self, hidden: Collection[str]) -> Table:
+        """The table with some columns left out. Rows are still written whole; a writer drops what is hidden."""
+        kept = tuple(place for place, column in enumerate(self.columns) if column.name not in hidden)
+        if len(kept) == len(self.columns):
+            return self
+        key = tuple(name for name in self.key if name not in hidden)
+        return replace(self, key=key, columns=tuple(self.columns[place] for place in kept), kept=kept)
 
     @property
     def header(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What an export is made of: a study, its instruments, and the last local day that counts."""
+"""What an export is made of: a study, its instruments, the last local day that counts, and what was known when."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Literal
 
 from proapp.instruments.model import Instrument, Wording
 from proapp.services.cohort import Expected
+from proapp.services.exporting import Asked
 from proapp.study.model import Study
 from proapp.study.schedule import close_instant
 from proapp.study.versions import numbered
@@ -31,16 +32,25 @@ class Unexportable(Exception):
 
 @dataclass(frozen=True)
 class Cut:
-    """Only what had happened, and was recorded, by the end of the local day `day` is exported."""
+    """Only what had happened by the end of the local day `day`, and was recorded before `as_of`, is exported."""
 
     study: Study
     instruments: Mapping[str, Instrument]
-    day: date
+    asked: Asked
+
+    @property
+    def day(self) -> date:
+        return self.asked.cut_off
 
     @cached_property
     def end(self) -> datetime:
-        """The midnight that ends the cut-off day, in UTC: what was recorded before it counts."""
+        """The midnight that ends the cut-off day, in UTC."""
         return close_instant(self.day, self.study.zone())
+
+    @cached_property
+    def as_of(self) -> datetime:
+        """What was recorded before this moment is known."""
+        return self.asked.as_of or self.end
 
     @cached_property
     def used(self) -> tuple[Instrument, ...]:

@@ -10,6 +10,7 @@ from proapp.instruments.model import Instrument, ResponseChoices
 from proapp.services.cohort import Expected, Member
 from proapp.study.model import Texts
 
+ARM_COLUMNS = frozenset({"arm_code", "old_arm_code", "new_arm_code"})
 PARTICIPANT_KEY = ("study_id",)
 ASSESSMENT_KEY = ("study_id", "timepoint", "occurrence")
 

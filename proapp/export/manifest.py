@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from proapp.export.columns import Table
+from proapp.export.csv_text import instant
 from proapp.export.cut import Cut, notice
 from proapp.export.flags import ACCEPTED_TIMING
 from proapp.export.items import ITEM_STATUS
@@ -16,7 +17,7 @@ from proapp.instruments.deterioration import DAYS_PER_MONTH, DEATH_RULES, DEFINI
 from proapp.instruments.model import Instrument
 from proapp.version import __version__
 
-BUNDLE_VERSION = 1
+BUNDLE_VERSION = 2
 
 
 class FileSummary(NamedTuple):
@@ -36,8 +37,13 @@ def manifest(cut: Cut, tables: Iterable[Table], files: Iterable[FileSummary]) ->
         "bundle_version": BUNDLE_VERSION,
         "proapp_version": __version__,
         "cut_off": cut.day.isoformat(),
+        "as_of": instant(cut.as_of),
+        "profile": cut.asked.profile,
+        "site": cut.asked.site,
+        "arms": "included" if cut.asked.arms else "left out",
+        "pseudonym_key": cut.asked.key_id,
         "time_zone": study.time_zone,
-        "knowledge": "what had happened, and was recorded, by the end of the cut-off day in that time zone",
+        "knowledge": "what had happened by the end of the cut-off day in that time zone, as recorded before as_of",
         "study": {
             "code": study.code,
             "registry": study.registry,

@@ -100,8 +100,8 @@ def row(member: Member, flags: Sequence[Flags], cut: Cut) -> tuple[Cell, ...]:
         member.language,
         facts.consent_on,
         facts.randomized_on,
-        *(_first(member, type_) for type_ in NOTED),
-        max((event.effective_on for event in member.events if event.type == "site_transfer"), default=None),
+        *(min(_days(member, type_, cut), default=None) for type_ in NOTED),
+        max(_days(member, "site_transfer", cut), default=None),
         facts.stopped_on,
         facts.withdrawn_on,
         facts.died_on,
@@ -148,5 +148,7 @@ def _is_over(expected: Expected) -> bool:
     return current.expectation == "NOT_EXPECTED" or current.collection == "SUBMITTED" or current.phase == "CLOSED"
 
 
-def _first(member: Member, type_: str) -> date | None:
-    return min((event.effective_on for event in member.events if event.type == type_), default=None)
+def _days(member: Member, type_: str, cut: Cut) -> list[date]:
+    """When it happened, up to the cut-off: what came later may be known, but does not belong to this cut."""
+    days = (event.effective_on for event in member.events if event.type == type_)
+    return [day for day in days if day <= cut.day]

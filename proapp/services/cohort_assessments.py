@@ -72,7 +72,10 @@ def read_assessments(
             enrolled_at=member.enrolled_at if kind == "baseline" else None,
             zone=study.zone(member.site_code),
         )
-        facts = _facts(row, window, kind, cancelled, sets, decision, reason)
+        # The row's own extension is the present one; at a cut-off the decisions seen tell which there was.
+        extension = row.extension_until if horizon.cut_off is None else None
+        extension = decision.extension_until if decision.extended else extension
+        facts = _facts(row, window, kind, cancelled, sets, decision, reason, extension)
         derived = state(facts, member.facts, today=today, study=version)
         yield (
             member.id,
@@ -88,6 +91,8 @@ def _responses(row: Any, answers: Mapping[int, tuple[int, datetime]], horizon: H
         return None
     submitted_at = row.submitted_at
     seen = submitted_at is not None and horizon.sees(submitted_at) and horizon.sees_day(row.completed_on)
+    if not seen and not horizon.sees_act(row.started_at):
+        return None  # begun after the cut-off; a paper form of an earlier day is entered later
     answered, last_answer_at = answers.get(row.set_id, (0, None))
     return Responses(
         id=row.set_id,
@@ -162,6 +167,7 @@ def _facts(
     sets: Sequence[Responses],
     decision: Decisions,
     reason: Reason | None,
+    extension_until: date | None,
 ) -> AssessmentFacts:
     primary = sets[0] if sets else None
     return AssessmentFacts(
@@ -171,7 +177,7 @@ def _facts(
         opens_on=window.opens_on,
         closes_on=window.closes_on,
         late_until=window.late_until,
-        extension_until=decision.extension_until if decision.extended or window is not row else row.extension_until,
+        extension_until=extension_until,
         cancelled_reason=cancelled,
         started_at=primary.started_at if primary else None,
         submitted_at=primary.submitted_at if primary else None,

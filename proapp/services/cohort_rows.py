@@ -58,19 +58,32 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Horizon:
-    """What a cut-off lets through. Days are compared as days, moments with the end of the cut-off day."""
+    """What a cut-off lets through, by two clocks: what happened up to the cut-off day, as known at some moment.
+
+    What has a day of its own (a death, a paper form) may be recorded after that day; what happens by being recorded (a
+    refusal, a call, an answer on the phone) must have been recorded by its end.
+    """
 
     cut_off: date | None
-    end: datetime | None  # the first instant that is not seen any more
+    end: datetime | None  # the first instant whose records are not seen any more
+    day_end: datetime | None  # the first instant after the cut-off day
 
     @classmethod
-    def of(cls, cut_off: date | None, zone: ZoneInfo) -> Horizon:
-        return cls(cut_off, None if cut_off is None else close_instant(cut_off, zone))
+    def of(cls, cut_off: date | None, zone: ZoneInfo, known_before: datetime | None = None) -> Horizon:
+        if cut_off is None:
+            return cls(None, None, None)
+        day_end = close_instant(cut_off, zone)
+        return cls(cut_off, known_before or day_end, day_end)
 
     @property
     def last(self) -> datetime | None:
         """The last instant that is seen."""
         return None if self.end is None else self.end - timedelta(microseconds=1)
+
+    @property
+    def acts_end(self) -> datetime | None:
+        """The first instant whose acts are not seen any more."""
+        return None if self.end is None or self.day_end is None else min(self.end, self.day_end)
 
     def sees_day(self, day: date) -> bool:
         return self.cut_off is None or day <= self.cut_off
@@ -78,16 +91,25 @@ class Horizon:
     def sees(self, moment: datetime) -> bool:
         return self.end is None or moment < self.end
 
+    def sees_act(self, moment: datetime) -> bool:
+        return (end := self.acts_end) is None or moment < end
+
+    def sees_person(self, enrolled_at: datetime, consents: Sequence[date]) -> bool:
+        """Known by then, and in the study by the cut-off: by the day of consent, or if that is not known, entered."""
+        if not self.sees(enrolled_at):
+            return False
+        return any(map(self.sees_day, consents)) if consents else self.sees_act(enrolled_at)
+
 
 def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Member]:
     histories = _histories(session, scope)
     members = {}
     for row in session.execute(scope.limit(queries.people())):
-        if horizon.sees(row.enrolled_at):
-            every = [event.plain() for event in histories.get(row.id, ())]
+        every = [event.plain() for event in histories.get(row.id, ())]
+        plain = [event for event in every if horizon.sees(event.recorded_at)]
+        if horizon.sees_person(row.enrolled_at, () if horizon.cut_off is None else _consents(plain)):
             events = [event for event in histories.get(row.id, ()) if horizon.sees(event.recorded_at)]
             gone = {event.supersedes for event in events}
-            plain = [event for event in every if horizon.sees(event.recorded_at)]
             at = stays(every, site_now=row.site_code, cut_off=horizon.cut_off, known_at=horizon.last)
             members[row.id] = Member(
                 id=row.id,
@@ -101,10 +123,15 @@ def read_members(session: Session, scope: Scope, horizon: Horizon) -> dict[int, 
                 anchors=history.anchors(plain, cut_off=horizon.cut_off),
                 events=tuple(event for event in events if event.id not in gone and event.type != "revoked"),
                 superseded=tuple(event for event in events if event.id in gone),
+                revoking=tuple(event for event in events if event.type == "revoked"),
                 contact=_contact(row),
                 stays=at,
             )
     return members
+
+
+def _consents(events: Iterable[history.Event]) -> list[date]:
+    return [event.effective_on for event in history.in_force(events) if event.type == "pro_consent"]
 
 
 def _contact(row: Any) -> Contact | None:
@@ -151,7 +178,8 @@ class Decisions:
 def read_decisions(session: Session, scope: Scope, horizon: Horizon) -> dict[int, Decisions]:
     decisions: dict[int, Decisions] = defaultdict(Decisions)
     for assessment_id, type_, payload, reason, recorded_at in session.execute(scope.limit(queries.decisions())):
-        if not horizon.sees(recorded_at):
+        # That one was opened by mistake is known later, and true before; all else happens when it is decided.
+        if not (horizon.sees(recorded_at) if type_ == "taken_back" else horizon.sees_act(recorded_at)):
             continue
         decision = decisions[assessment_id]
         if type_ == "extended":
@@ -175,11 +203,12 @@ def _opened(payload: Mapping[str, Any]) -> PlannedAssessment:
 
 def read_answers_so_far(session: Session, scope: Scope, horizon: Horizon) -> dict[int, tuple[int, datetime]]:
     """Of response sets not yet submitted at the horizon: (items with an answer, time of the last one)."""
-    return {row[0]: (int(row[1]), row[2]) for row in session.execute(scope.limit(queries.answers_so_far(horizon.end)))}
+    query = queries.answers_so_far(horizon.acts_end, known_before=horizon.end, cut_off=horizon.cut_off)
+    return {row[0]: (int(row[1]), row[2]) for row in session.execute(scope.limit(query))}
 
 
 def read_attempts(session: Session, scope: Scope, horizon: Horizon) -> Iterable[tuple[int, Attempt]]:
     for participant_id, *attempt in session.execute(scope.limit(queries.attempts())):
         found = Attempt(*attempt)
-        if horizon.sees(found.at):
+        if horizon.sees_act(found.at):
             yield participant_id, found

@@ -118,6 +118,7 @@ class Member:
     anchors: Anchors
     events: tuple[Event, ...]  # in force, in order of recording
     superseded: tuple[Event, ...]
+    revoking: tuple[Event, ...] = ()  # what only took another back
     assessments: list[Expected] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     contact: Contact | None = None

@@ -38,6 +38,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Who has signed, or a time before which not to try again, or neither (wrong)."""
+
+    actor: Actor | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Enrolment:
     """What the authenticator app needs: the same secret as text and as an address for the QR code."""
 
@@ -65,6 +73,19 @@ def give_password(
         entry = Entry("user.rehashed", "staff_user", user.id, {})
         audit.record(session, entry, actor=Actor("staff", user.id, user.role), now=now)
     return Step(sessions.start(session, vault, kind="staff_pending", now=now, user_id=user.id, device=device))
+
+
+def sign(session: Session, vault: Vault, *, email: str, password: str, address: str | None, now: datetime) -> Signature:
+    """Who puts a name to something gives the password once more, under the same limits as a sign-in."""
+    subject, origin = sign_in_subject(vault, email), throttle.address_key(vault, address)
+    verdict = throttle.check(session, kind="staff_password", subject=subject, address=origin, now=now)
+    if not verdict.allowed:
+        return Signature(retry_at=verdict.retry_at)
+    user = session.scalars(select(StaffUser).where(StaffUser.email == normal_email(email))).first()
+    may = user is not None and is_set_up(user) and user.suspended_at is None
+    right = vault.matches(user.password_hash if user is not None and may else None, normal_password(password))
+    throttle.note(session, kind="staff_password", subject=subject, address=origin, succeeded=right, now=now)
+    return Signature(Actor("staff", user.id, user.role)) if user is not None and right else Signature()
 
 
 def give_one_time_code(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -68,6 +68,19 @@ def current(session: Session | Connection, study: Study) -> Study:
         Activation(one.site, one.active_from, texts[one.version_id]) for one in state if one.site and one.active_from
     ]
     return _remembering(book.combine(file if base.content_hash == file.content_hash else base, begun), state, file)
+
+
+def as_known(session: Session | Connection, study: Study, *, day: date, before: datetime) -> Study:
+    """The study as it stood at the end of `day` by what had been recorded before `before`. One statement, and none
+    where there was never more than one version."""
+    if not isinstance(study, Amended):
+        return study
+    later = (
+        select(SiteActivation.site_code, StudyVersion.number)
+        .join(StudyVersion, StudyVersion.id == SiteActivation.version_id)
+        .where(SiteActivation.applied_at >= before)
+    )
+    return book.as_of(study, day, unknown={(site, number) for site, number in session.execute(later)})
 
 
 def _remembering(study: Study, state: tuple[Begun, ...], file: Study) -> Study:

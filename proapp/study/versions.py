@@ -3,7 +3,7 @@ the plan is where one has followed another. A version is a study like any other;
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
@@ -93,9 +93,9 @@ def combine(base: Study, activations: Sequence[Activation], *, later: Sequence[S
     return amended
 
 
-def as_of(study: Study, day: date) -> Study:
-    """The study as it stood at the end of that day: of versions that began later nothing is seen but what rows need
-    that name them."""
+def as_of(study: Study, day: date, *, unknown: Collection[tuple[str, str]] = ()) -> Study:
+    """The study as it stood at the end of that day: of versions that began later, or of which (site, number) was not
+    known to have begun, nothing is seen but what rows need that name them."""
     if not isinstance(study, Amended):
         return study
     first, *later = study.versions
@@ -104,7 +104,7 @@ def as_of(study: Study, day: date) -> Study:
         Activation(site, *one)
         for site, chain in study.chains.items()
         for one in chain
-        if one.study.number != first.number and one.active_from <= day
+        if one.study.number != first.number and one.active_from <= day and (site, one.study.number) not in unknown
     ]
     then.sort(key=lambda one: (order[one.study.number], one.site))
     seen = {one.study.number for one in then}

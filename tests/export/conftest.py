@@ -21,8 +21,10 @@ from sqlalchemy import text
 from proapp.config import Settings
 from proapp.db.session import make_engine
 from proapp.export.bundle import bundle
+from proapp.export.pseudonyms import Pseudonyms
 from proapp.export.snapshot import snapshot
 from proapp.runtime import Runtime
+from proapp.services.exporting import Asked
 from proapp.services.vault import Vault
 from tests.conftest import SECRET, MovableClock, administration, database_url_of, definitions
 from tests.export.trial import CUT_OFF, Trial, every_state
@@ -66,11 +68,20 @@ class Exporter:
     runtime: Any
     folder: Path
 
-    def __call__(self, cut_off: date = CUT_OFF) -> Exported:
+    def __call__(self, cut_off: date = CUT_OFF, *, key: bytes | None = None, **asked: Any) -> Exported:
+        pseudonyms = Pseudonyms(key) if key else None
+        wanted = Asked(cut_off, key_id=pseudonyms.key_id if pseudonyms else None, **asked)
         study, instruments = self.runtime.study, self.runtime.instruments
         with (
             snapshot(self.runtime.engine) as session,
-            bundle(session, study=study, instruments=instruments, cut_off=cut_off, beside=self.folder) as made,
+            bundle(
+                session,
+                study=study,
+                instruments=instruments,
+                asked=wanted,
+                beside=self.folder,
+                pseudonyms=pseudonyms,
+            ) as made,
         ):
             return Exported(made.path.read_bytes())
 

@@ -11,6 +11,7 @@ from proapp.export.bundle import tables
 from proapp.export.codebook import tables as described
 from proapp.export.columns import TYPES, Column, Table
 from proapp.export.cut import Cut
+from proapp.services.exporting import Asked
 from tests.conftest import definitions
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "export-codebook.md"
@@ -20,7 +21,7 @@ LONG_LISTS = {"scale_code", "instrument", "site_code", "arm_code", "timepoint", 
 
 def all_tables() -> tuple[Table, ...]:
     study, instruments = definitions()
-    return described(tables(Cut(study, instruments, date(2026, 11, 22))))
+    return described(tables(Cut(study, instruments, Asked(date(2026, 11, 22), profile="archive"))))
 
 
 def line(column: Column) -> str:

@@ -45,6 +45,7 @@ from proapp.services import health as checking
 from proapp.services.audit import Actor
 from proapp.services.audit_review import faults
 from proapp.services.errors import NotFound, Refused
+from proapp.services.exporting import Asked
 from proapp.services.sitting_reading import find_sitting
 from proapp.study import versions as book
 from tests.messages import OPENED_TODAY, Memory, rows
@@ -771,7 +772,10 @@ def test_a_file_of_a_day_before_the_amendment_is_the_same_to_the_last_byte(desk,
     """Also where somebody has answered a questionnaire that is no longer asked."""
 
     def made(study: Any, day: date) -> str:
-        given = {"study": study, "instruments": runtime.instruments, "cut_off": day}
+        return sha256_of(Asked(day), study)
+
+    def sha256_of(asked: Asked, study: Any) -> str:
+        given = {"study": study, "instruments": runtime.instruments, "asked": asked}
         with snapshot(runtime.engine) as session, bundle(session, **given) as file:
             return file.sha256
 
@@ -779,10 +783,13 @@ def test_a_file_of_a_day_before_the_amendment_is_the_same_to_the_last_byte(desk,
     house.people.answered(house.anna, "m03", started_at=before, submitted_at=before)
     then = made(runtime.study, TODAY)
     clock.forward(days=3)
+    same_day = Asked(TODAY + timedelta(days=3), clock() - timedelta(minutes=1))
+    known = sha256_of(same_day, runtime.study)
     text = amended(('["c30", "br23", "lmc21"]', '["c30"]'), (TWELFTH_MONTH, NINTH + TWELFTH_MONTH))
     desk.amend(text, {"UME": TODAY + timedelta(days=3)})
     assert made(desk.runtime.study, TODAY) == then
     assert made(desk.runtime.study, TODAY + timedelta(days=3)) != then
+    assert sha256_of(same_day, desk.runtime.study) == known
     assert book.as_of(desk.runtime.study, TODAY).content_hash == runtime.study.content_hash
 
 

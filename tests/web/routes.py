@@ -178,6 +178,7 @@ ROUTES = {
     "staff.compliance": Route(READERS, "/staff/compliance"),
     "staff.compliance_csv": Route(READERS, "/staff/compliance.csv"),
     "staff.exports": Route(frozenset({"coordinator", "statistician"}), "/staff/export", "GET POST"),
+    "staff.freeze_cut": Route(frozenset({"coordinator", "statistician"}), "/staff/export/freeze", "POST"),
     "staff.audit": Route(frozenset({"coordinator", "monitor", "investigator", "administrator"}), "/staff/audit"),
     # accounts
     "staff.users": Route(ADMINISTRATOR, "/staff/users"),

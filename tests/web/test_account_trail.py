@@ -47,6 +47,9 @@ def test_every_page_about_accounts_and_exports_says_what_it_changed(told, people
     _away_from_the_desk(send, people, eva)
     assert send(eva, "/staff/export", {"cutoff": "2026-11-22"}) == ["export.created"]
     eva.get("/staff/account")
+    cut = {"cutoff": "2026-11-22", "named": "Interim 1", "password": BETTER}
+    assert send(eva, "/staff/export/freeze", cut) == ["export.frozen"]
+    eva.get("/staff/account")
     assert send(eva, "/staff/sign-out") == ["session.ended"]
     _somebody_is_shut_out(send, ada)
     _a_machine_comes_and_goes(send, ada)

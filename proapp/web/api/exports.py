@@ -26,7 +26,7 @@ def _export(one: Earlier) -> Export:
     return Export(
         created_at=one.at,
         role=one.role,
-        cutoff=made.cut_off,
+        cutoff=made.asked.cut_off,
         sha256=made.sha256,
         bytes=made.bytes,
         rows=dict(made.rows),

@@ -38,6 +38,7 @@ ACTIONS: dict[str, Any] = {
     "event.recorded": _("Event recorded"),
     "export.created": _("Data exported"),
     "export.listed": _("List of exports read by a machine"),
+    "export.frozen": _("Data cut frozen and signed"),
     "former_site.recorded": _("Time at a former site recorded"),
     "former_site.changed": _("Time at a former site changed"),
     "former_site.removed": _("Time at a former site removed"),

@@ -33,7 +33,6 @@ from proapp.web.staff import blueprint
 from proapp.web.staff.presenters import words
 from proapp.web.transactions import database, runtime, today
 
-BY_ARM = frozenset({"coordinator", "statistician"})
 READERS = ("coordinator", "monitor", "statistician", "nurse", "investigator")
 TIMINGS: Mapping[str, Any] = {
     "early": lazy_gettext("before the window"),
@@ -94,7 +93,7 @@ class ComplianceFilter(Form):
 
     @property
     def by_arm(self) -> bool:
-        return bool(self.by.data == "arm") and staff().role in BY_ARM
+        return bool(self.by.data == "arm") and staff().role in exporting.SEES_ARMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ def compliance_csv() -> Response:
         return make_response(render_template("staff/compliance.html", form=form, groups=(), **_frame(form)), 422)
     cut_off: date = form.cutoff.data
     text = io.StringIO(newline="")
-    writer = TableWriter(text, table.table(Cut(runtime().study, runtime().instruments, cut_off)))
+    writer = TableWriter(text, table.table(Cut(runtime().study, runtime().instruments, exporting.Asked(cut_off))))
     for row in table.rows(_flows(cut_off), runtime().study, by_arm=form.by_arm):
         writer.write(row)
     response = Response(text.getvalue(), mimetype="text/csv")
@@ -177,7 +176,7 @@ def _frame(form: ComplianceFilter) -> Mapping[str, Any]:
         "definitions": DEFINITIONS.get(language(), DEFINITIONS["en"]),
         "definitions_language": language() if language() in DEFINITIONS else "en",
         "file": url_for("staff.compliance_csv", **asked),
-        "may_see_arms": staff().role in BY_ARM,
+        "may_see_arms": staff().role in exporting.SEES_ARMS,
         "own_sites": ", ".join(names),
     }
 

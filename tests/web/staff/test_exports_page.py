@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from datetime import UTC, date, datetime
 from typing import Any
@@ -115,6 +116,22 @@ def test_an_earlier_export_made_again_is_the_same_file(people, runtime, clock, a
     assert len(events(runtime)) == 2
 
 
+def test_an_export_of_a_day_that_lasts_is_made_again_as_known_then(people, runtime, clock, anna):
+    browser = people.staff("stina")
+    browser.get("/staff/export")
+    first = take(browser, cutoff="2026-11-23").get_data()
+    clock.forward(minutes=20)
+    people.participant("LUN-001", consent_on=date(2026, 11, 23), enrolled_at=clock())
+    page = browser.get("/staff/export").get_data(as_text=True)
+    as_of = re.search(r'name="as_of" value="([^"]+)"', page)[1]
+    sha256 = hashlib.sha256(first).hexdigest()
+    assert take(browser, cutoff="2026-11-23", as_of=as_of, expected=sha256).get_data() == first
+    clock.forward(seconds=1)
+    browser.get("/staff/export")
+    assert take(browser, cutoff="2026-11-23", expected=sha256).status_code == 409
+    assert take(browser, cutoff="2026-11-23", as_of="2026-12-01T00:00:00+00:00").status_code == 422
+
+
 def test_a_file_that_would_not_be_the_same_is_not_sent(people, runtime, anna):
     browser = people.staff("stina")
     browser.get("/staff/export")
@@ -129,7 +146,9 @@ def test_a_change_of_definitions_since_the_last_export_is_said(people, runtime, 
     from proapp.services.audit import COMMAND_LINE
 
     current = exporting.definitions(runtime.study, runtime.instruments)
-    old = exporting.Made(date(2026, 11, 1), "a" * 64, 10, {"data/participants.csv": 1}, {**current, "study": "b" * 64})
+    old = exporting.Made(
+        exporting.Asked(date(2026, 11, 1)), "a" * 64, 10, {"data/participants.csv": 1}, {**current, "study": "b" * 64}
+    )
     exporting.record(session, old, actor=COMMAND_LINE, now=WHEN)
     session.commit()
     page = people.staff("karin").get("/staff/export").get_data(as_text=True)
