@@ -13,7 +13,7 @@ from sqlalchemy import select
 from proapp.db.models import AuditEvent
 from proapp.services import exporting
 from proapp.services.audit import COMMAND_LINE
-from proapp.services.exporting import Made
+from proapp.services.exporting import Asked, Made
 from tests.crowd import crowd
 
 pytestmark = [
@@ -136,7 +136,7 @@ def test_time_points_of_one_arm_only_are_not_told_to_whoever_may_not_see_arms(pe
 
 
 def test_exports_are_listed_and_each_listing_is_in_the_trail(people, runtime):
-    made = Made(date(2026, 11, 1), "0" * 64, 4711, {"participants": 3}, {})
+    made = Made(Asked(date(2026, 11, 1)), "0" * 64, 4711, {"participants": 3}, {})
     with runtime.writing.begin() as session:
         exporting.record(session, made, actor=COMMAND_LINE, now=runtime.clock())
     machine = people.machine("exports:read")
