@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from proapp.services import audit
+from proapp.services import audit, webhook_events
 from proapp.services.audit import COMMAND_LINE, Actor, Entry
 from proapp.web.staff.audit_words import ACTIONS
 from tests.conftest import ROOT
@@ -179,6 +179,6 @@ def test_everything_the_services_record_has_words():
         and isinstance(node.value, str)
         and re.fullmatch(r"[a-z_]+\.[a-z_]+", node.value)
     }
-    recorded = {one for one in recorded if one.split(".")[0] in entities}
+    recorded = {one for one in recorded if one.split(".")[0] in entities} - {webhook_events.TYPE}
     assert len(recorded) > 30
     assert recorded - ACTIONS.keys() == set()
