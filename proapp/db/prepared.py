@@ -42,6 +42,12 @@ class Prepared:
             return rows
         return [self._converted(row, ready.taken) for row in rows]
 
+    def peek(self, connection: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """As `all`, before the transaction has begun: on SQLite a writer holds the lock from its beginning, and need
+        not while it finds out who is asking."""
+        ready, rows = self._run(connection, parameters, fetch=True, begin=False)
+        return [self._converted(row, ready.taken) for row in rows]
+
     def write(self, connection: Connection, parameters: Mapping[str, Any]) -> None:
         self._run(connection, parameters, fetch=False)
 
@@ -52,13 +58,15 @@ class Prepared:
             values[place] = convert(values[place])
         return values
 
-    def _run(self, connection: Connection, parameters: Mapping[str, Any], *, fetch: bool) -> tuple[_Ready, list[Any]]:
+    def _run(
+        self, connection: Connection, parameters: Mapping[str, Any], *, fetch: bool, begin: bool = True
+    ) -> tuple[_Ready, list[Any]]:
         dialect = connection.dialect
         ready = self._ready.get(dialect.name) or self._make_ready(dialect)
         values = {**ready.fixed, **parameters}
         for name, convert in ready.given.items():
             values[name] = convert(values[name])
-        if not connection.in_transaction():
+        if begin and not connection.in_transaction():
             connection.begin()
         cursor: Any = connection.connection.cursor()
         try:

@@ -8,6 +8,7 @@ when its commits would be acknowledged before they are durable.
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 BUSY_MILLISECONDS = 5000
+BETWEEN_TRIES = 0.0003  # seconds
 
 
 class UnsafeDatabase(Exception):
@@ -48,13 +50,31 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Asked of the driver itself: through SQLAlchemy it would cost as much as a question."""
-    writes = connection.get_execution_options().get("proapp_write", False)
-    statement = "BEGIN IMMEDIATE" if writes else "BEGIN"
     driver: Any = connection.connection.dbapi_connection
+    if not connection.get_execution_options().get("proapp_write", False):
+        driver.execute("BEGIN")
+        return
     try:
-        driver.execute(statement)
+        _take_the_lock(driver)
     except sqlite3.OperationalError as error:  # somebody else holds the lock for longer than anybody should wait
-        raise OperationalError(statement, None, error) from error
+        raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+
+
+def _take_the_lock(driver: sqlite3.Connection) -> None:
+    """SQLite itself would wait 1, 2, 5, 10, 15 … milliseconds from try to try, and an answer is saved in one."""
+    ends = time.monotonic() + BUSY_MILLISECONDS / 1000
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
+                    raise
+                time.sleep(BETWEEN_TRIES)
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
 
 
 def _leave_nothing_open(connection: sqlite3.Connection | None, _record: Any) -> None:

@@ -143,7 +143,7 @@ _PATIENT = Prepared(
 
 def find_patient(database: Session | Connection, token: str, *, now: datetime) -> Patient | None:
     """The patient behind `token`, or None when it is unknown, ended, idle too long or too old. One statement."""
-    rows = _PATIENT.all(connection_of(database), {"token_hash": token_hash(token)})
+    rows = _PATIENT.peek(connection_of(database), {"token_hash": token_hash(token)})
     if not rows:
         return None
     *who, expires_at, ended_at = rows[0]
