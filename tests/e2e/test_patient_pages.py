@@ -111,7 +111,8 @@ def test_forced_colours_and_reduced_motion_keep_the_choice_visible(site, open_br
 
 def test_the_first_load_of_a_question_is_small(site, open_browser):
     site.people.participant("KAR-133", consent_on=site.today, activated=False)
-    phone = Phone(open_browser(SMALL))
+    # Without the go-between, which has style and script at hand already.
+    phone = Phone(open_browser(SMALL, service_workers="block"))
     phone.sign_in(a_code(site, "KAR-133"), PIN, first_time=True)
     phone.begin()
     address, fresh = phone.page.url, phone.page.context.new_page()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Any
 
@@ -67,6 +68,23 @@ def test_every_answer_of_every_page_carries_them(world, who):
             statuses.add(page.status_code)
     assert 200 in statuses
     assert statuses & {302, 303, 403}
+
+
+def test_a_patients_pages_travel_compressed_and_only_where_that_is_asked_for(world):
+    browser = world.browser("patient")
+    accepts = {"Accept-Encoding": "gzip, br"}
+    for path in ("/home", f"/assessment/{world.anna.assessment}/c30/1", f"/assessment/{world.anna.assessment}/copy"):
+        plain = browser.client.get(path, base_url="https://localhost")
+        light = browser.client.get(path, base_url="https://localhost", headers=accepts)
+        assert "Content-Encoding" not in plain.headers
+        assert light.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in light.headers["Vary"]
+        assert len(gzip.decompress(light.data)) >= len(light.data) * 2
+        assert int(light.headers["Content-Length"]) == len(light.data)
+    refused = browser.client.post("/pause", base_url="https://localhost", headers=accepts)
+    staff = world.browser("nurse").client.get("/staff/work", base_url="https://localhost", headers=accepts)
+    assert "Content-Encoding" not in refused.headers
+    assert "Content-Encoding" not in staff.headers
 
 
 @pytest.mark.parametrize(("path", "status"), [("/nothing", 404), ("/staff/nothing", 404), ("/language", 405), ("/static/0/nothing.css", 404)])  # fmt: skip
