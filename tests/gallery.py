@@ -30,6 +30,7 @@ from proapp.screens.serve import serving
 from proapp.services import sessions
 from proapp.services.vault import Vault
 from proapp.web.guard import PATIENT_COOKIE, STAFF_COOKIE
+from tests import night
 from tests.conftest import ROOT, SECRET, START
 from tests.people import People
 
@@ -265,8 +266,13 @@ def accept() -> None:
     with sync_playwright() as playwright, gallery(playwright) as shown:
         for look in LOOKS:
             taken(shown.show(look)).save(KEPT / f"{look.name}.webp", lossless=True, quality=80, method=4)
+    with tempfile.TemporaryDirectory(prefix="proapp-looks-") as name:
+        folder = Path(name)
+        done = night.proapp("night", folder=folder, PROAPP_PACKS_DIR=str(night.written(folder)), **one_font(folder))
+        assert done.returncode == 0, done.stderr
+        night.ACCEPTED.write_text((folder / "screens.html").read_text())
     print(f"{len(LOOKS)} pictures in {KEPT.relative_to(ROOT)}; look at them before you commit them")
-    for old in {path.stem for path in KEPT.iterdir()} - {look.name for look in LOOKS}:
+    for old in {path.stem for path in KEPT.glob("*.webp")} - {look.name for look in LOOKS}:
         (KEPT / f"{old}.webp").unlink()
 
 

@@ -122,17 +122,51 @@ def token_of(client: Any, path: str) -> str:
 def check(page: Page, path: str, axe: Any, language: str) -> None:
     """A patient's page on a small screen and on a desk; one of staff on a desk, dark for one language, light for the
     other."""
-    for viewport, dark in SHOWN[language][: 1 if path.startswith("/staff") else None]:
+    page.goto(path)
+    expect(page.locator("html")).to_have_attribute("lang", language)
+    expect(page.locator("h1:visible")).to_have_count(1)
+    looked_at(page, axe, language, staff=path.startswith("/staff"))
+
+
+def looked_at(page: Page, axe: Any, language: str, *, staff: bool = False) -> None:
+    for viewport, dark in SHOWN[language][: 1 if staff else None]:
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme="dark" if dark else "light", reduced_motion="reduce")
-        if viewport is SHOWN[language][0][0]:
-            page.goto(path)
-            expect(page.locator("html")).to_have_attribute("lang", language)
-            expect(page.locator("h1:visible")).to_have_count(1)
         axe(page)
-        if not path.startswith("/staff"):
+        if not staff:
             no_sideways_scrolling(page)
             large_targets(page)
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_nothing_that_the_phone_shows_by_itself_has_a_finding(
+    people: Any, window: Page, axe: Any, language: str
+) -> None:
+    """What a script puts in the place of the question: kept, received elsewhere, locked, the question, the list, and what
+    is asked before one signs out with something not sent."""
+    world = build(people)
+    window.route("**/*", answering(in_language(world, "patient", language), {}))
+    for last_before, address in (("c30/28", "c30/29"), ("lmc21/51", "review")):
+        window.goto(world.anna.address(f"/assessment/{{assessment}}/{last_before}"))
+        with window.expect_response("**/kept"):  # the questionnaire is here
+            window.locator("input[name=answer]").first.check()
+            window.locator("form#q button[value=save].button").click()
+        expect(window).to_have_url(re.compile(f"{address}$"))
+        looked_at(window, axe, language)
+    for view in ("kept", "received", "locked"):
+        window.evaluate(
+            "name => document.getElementById('main').replaceChildren("
+            "document.getElementById(`view-${name}`).content.cloneNode(true))",
+            view,
+        )
+        expect(window.locator("main h1")).to_be_visible()
+        looked_at(window, axe, language)
+    window.evaluate(
+        "() => document.body.append(document.getElementById('view-unsent').content.firstElementChild.cloneNode(true))"
+    )
+    window.evaluate("() => document.querySelector('dialog').showModal()")
+    expect(window.locator("dialog[open]")).to_be_visible()
+    looked_at(window, axe, language)
 
 
 def test_nobody_else_opens_another_page() -> None:
