@@ -50,6 +50,8 @@ def test_the_seldom_seen_pages_are_as_calm_as_the_rest(site, open_browser, axe, 
     check("home-several")
 
     phone.begin()
+    expect(page.locator("form#q")).to_be_visible()
+    page.wait_for_load_state("networkidle")  # the script counts from here
     page.clock.fast_forward("28:30")
     expect(page.locator("dialog[open]")).to_be_visible()
     axe(page)

@@ -32,9 +32,9 @@ async function load(assessment, told) {
   if (questionnaire.told) return load(assessment, true); // the copy may be from before
   questionnaire.told = false;
   const copy = fresh || stored;
-  if (!copy) return; // what the page says by itself holds
+  if (!copy) return void (told && location.reload()); // what the page says by itself holds
   if (copy.sent) {
-    if (fresh && alone) location.replace(`${questionnaire.base}/sent`);
+    if (fresh && (alone || told)) location.replace(`${questionnaire.base}/sent`);
     return;
   }
   if (!fresh && Date.now() - copy.active > copy.idle * 1000) {
