@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from proapp.db.models import ActivationCode, AuditEvent, Contact, Participant, PatientPin, StaffUser
 from proapp.db.session import UnsafeDatabase, make_engine
 from proapp.demo import people, place, sign_ins
-from proapp.demo.tales import TALES
+from proapp.demo.tales import TALES, lives
 from proapp.runtime import Runtime, build_runtime
 from proapp.services import anchor_corrections, cohort, enrolment, proposals, staff_sign_in, sweep
 from proapp.services.audit import Actor
@@ -26,6 +26,7 @@ from proapp.services.patient_codes import LOOKUP
 from proapp.study.events import KINDS
 from proapp.study.reasons import MISSED_REASONS
 from proapp.study.schedule import open_instant
+from tests.conftest import definitions
 from tests.wordless import wordless
 
 DAYS = (date(2026, 11, 23), date(2027, 3, 29), date(2028, 2, 29))
@@ -82,6 +83,14 @@ def test_another_seed_gives_other_people(tmp_path: Path):
     made(tmp_path / "one.sqlite3", participants=3)
     made(tmp_path / "two.sqlite3", participants=3, seed=2)
     assert dump(tmp_path / "one.sqlite3") != dump(tmp_path / "two.sqlite3")
+
+
+def test_it_can_be_told_on_any_day_also_where_months_end():
+    study, _ = definitions()
+    first = date(2026, 11, 1)
+    edges = [day for day in (first + timedelta(days=n) for n in range(900)) if day.day <= 2 or day.day >= 28]
+    for today in edges:
+        assert len(list(lives(study, today, participants=EVERYBODY, seed=1))) == EVERYBODY, today
 
 
 def test_every_shown_status_has_somebody_behind_it(states: list[cohort.Expected]):

@@ -100,12 +100,15 @@ class Story:
             return True
         return False
 
-    def randomized_so_that(self, timepoint: str, wanted: Callable[[Window], bool]) -> date:
-        """The latest day of randomisation up to yesterday that makes the window of `timepoint` as wanted."""
-        for days in range(1, 2200):
-            day = self.today - timedelta(days=days)
-            if wanted(_dated(window(self.study.timepoint(timepoint), day))):
-                return day
+    def randomized_so_that(self, timepoint: str, *wanted: Callable[[Window], bool]) -> date:
+        """The latest day of randomisation up to yesterday that makes the window of `timepoint` as wanted; where there
+        is none, as wanted next. Months end on different days: up to three days in a row are nobody's target, so the
+        last wish must take in four."""
+        for wish in wanted:
+            for days in range(1, 2200):
+                day = self.today - timedelta(days=days)
+                if wish(_dated(window(self.study.timepoint(timepoint), day))):
+                    return day
         raise LookupError(f"no day of randomisation makes {timepoint} as this story needs it")
 
     # --- the beginning ----------------------------------------------------------------------------------------------

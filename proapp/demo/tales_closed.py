@@ -29,7 +29,11 @@ def _missed_twice(story: Story) -> None:
 @TALES.tell("left yesterday")
 def _left_yesterday(story: Story) -> None:
     """The window closed yesterday; the worker submits what was begun when the sitting's grace is over."""
-    day = story.randomized_so_that("m03", lambda one: 1 <= (story.today - one.late_until).days <= 2)
+    day = story.randomized_so_that(
+        "m03",
+        lambda one: 1 <= (story.today - one.late_until).days <= 2,
+        lambda one: 1 <= (story.today - one.late_until).days <= 4,
+    )
     one = reached(story, "m03", day)
     swept = one.late_until < story.today - days(1)
     story.begin(one.timepoint, story.at(one.late_until - days(2), 9, 21), items=52, auto=swept)

@@ -138,7 +138,11 @@ def _postponed(story: Story) -> None:
 
 @TALES.tell("closing")
 def _closing(story: Story) -> None:
-    day = story.randomized_so_that("m03", lambda one: 0 <= (one.closes_on - story.today).days <= 1)
+    day = story.randomized_so_that(
+        "m03",
+        lambda one: 0 <= (one.closes_on - story.today).days <= 1,
+        lambda one: 0 <= (one.closes_on - story.today).days <= 3,
+    )
     one = reached(story, "m03", day)
     story.contact(one.timepoint, one.target_on + days(6), "no_answer")
 

@@ -30,7 +30,11 @@ def days(number: int) -> timedelta:
 def due(story: Story, timepoint: str, since_target: int, **beginning: str) -> Window:
     """Randomised so that the target of `timepoint` was `since_target` days ago, everything before it as usual."""
     target = story.today - days(since_target)
-    day = story.randomized_so_that(timepoint, lambda one: abs((one.target_on - target).days) <= 1)
+    day = story.randomized_so_that(
+        timepoint,
+        lambda one: abs((one.target_on - target).days) <= 1,
+        lambda one: abs((one.target_on - target).days) <= 2,
+    )
     return reached(story, timepoint, day, **beginning)
 
 
@@ -42,5 +46,9 @@ def reached(story: Story, timepoint: str, randomized_on: date, **beginning: str)
 
 
 def closed(story: Story, timepoint: str, ago: int) -> Window:
-    day = story.randomized_so_that(timepoint, lambda one: abs((story.today - one.late_until).days - ago) <= 1)
+    day = story.randomized_so_that(
+        timepoint,
+        lambda one: abs((story.today - one.late_until).days - ago) <= 1,
+        lambda one: abs((story.today - one.late_until).days - ago) <= 2,
+    )
     return reached(story, timepoint, day)
