@@ -553,10 +553,12 @@ def test_what_is_chosen_is_kept_whatever_takes_the_page_away(site, open_phone):
     arrived(site, "UME-031", {("c30", 1): 2, ("c30", 2): 3})
     phone.press()
     phone.choose(4)
+    question = page.url
     page.get_by_role("link", name="My answers").click()
     expect(page).to_have_url(re.compile(r"/home$"))
     arrived(site, "UME-031", {("c30", 1): 2, ("c30", 2): 4})
-    page.go_back()
+    page.wait_for_load_state("networkidle")  # the first page is made anew when something has been brought from it
+    page.goto(question)
     ready(page)
     phone.choose(1)
     page.get_by_role("button", name="Sign out").click()
