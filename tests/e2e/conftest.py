@@ -39,6 +39,7 @@ PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 640}
 DESK = {"width": 1280, "height": 900}
 CRITERIA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+expect.set_options(timeout=10_000)  # twice the usual: two browsers and their servers share two cores
 SHOWN = {"sv": [(DESK, True), (SMALL, False)], "en": [(DESK, False), (SMALL, True)]}  # width, dark
 PICTURES = os.environ.get("PICTURES")  # a folder for pictures of what the tests see; none are taken without
 
