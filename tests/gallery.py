@@ -270,7 +270,7 @@ def accept() -> None:
         folder = Path(name)
         done = night.proapp("night", folder=folder, PROAPP_PACKS_DIR=str(night.written(folder)), **one_font(folder))
         assert done.returncode == 0, done.stderr
-        night.ACCEPTED.write_text((folder / "screens.html").read_text())
+        night.accept((folder / "screens.html").read_text())
     print(f"{len(LOOKS)} pictures in {KEPT.relative_to(ROOT)}; look at them before you commit them")
     for old in {path.stem for path in KEPT.glob("*.webp")} - {look.name for look in LOOKS}:
         (KEPT / f"{old}.webp").unlink()

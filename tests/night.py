@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from PIL import Image
 
 from tests.conftest import ROOT
 
-ACCEPTED = ROOT / "tests" / "looks" / "book.html"
+ACCEPTED = ROOT / "tests" / "looks" / "book"
 
 STRUCTURE = """
 code = "night"
@@ -144,6 +145,28 @@ def proapp(*words: str, folder: Path, **more: str) -> subprocess.CompletedProces
 
 def pictures(text: str) -> Mapping[str, Image.Image]:
     """Caption → picture."""
+    return {caption: Image.open(BytesIO(content)) for caption, content in _contents(text).items()}
+
+
+def _contents(text: str) -> dict[str, bytes]:
     found = re.findall(r'<img src="data:image/webp;base64,([^"]+)" width="\d+" height="\d+" alt="([^"]+)"', text)
     assert len({caption for _, caption in found}) == len(found)
-    return {caption: Image.open(BytesIO(base64.b64decode(data))) for data, caption in found}
+    return {caption: base64.b64decode(data) for data, caption in found}
+
+
+def accept(text: str) -> None:
+    """Keep the pictures of a book, a file each, and no others."""
+    shutil.rmtree(ACCEPTED, ignore_errors=True)
+    ACCEPTED.mkdir()
+    for caption, content in _contents(text).items():
+        (ACCEPTED / f"{file_name(caption)}.webp").write_bytes(content)
+
+
+def accepted() -> Mapping[str, Image.Image]:
+    """File name → picture."""
+    return {path.stem: Image.open(path) for path in sorted(ACCEPTED.iterdir())}
+
+
+def file_name(caption: str) -> str:
+    """night-item-1-left-unanswered-sv-320-px-light"""
+    return "-".join(re.findall(r"[a-z0-9]+", caption.lower()))

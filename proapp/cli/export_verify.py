@@ -111,10 +111,10 @@ def _against(runtime: Runtime, bundle: Opened, file: Path, pseudonyms: Pseudonym
 
 def _tell(sentences: Iterable[str]) -> int:
     found = iter(sentences)
-    shown = 0
-    for shown, sentence in enumerate(islice(found, MOST), start=1):  # noqa: B007
+    shown = list(islice(found, MOST))
+    for sentence in shown:
         click.echo(sentence)
     more = sum(1 for _ in found)
     if more:
         click.echo(f"… and {more} more like these.")
-    return shown + more
+    return len(shown) + more

@@ -19,7 +19,7 @@ from proapp.version import __version__
 from tests.conftest import valid_html
 from tests.gallery import one_font
 from tests.likeness import difference
-from tests.night import ACCEPTED, SCREENS, STUDY, WORDS, pictures, proapp, written
+from tests.night import SCREENS, STUDY, WORDS, accepted, file_name, pictures, proapp, written
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def test_every_screen_is_there_in_each_language_width_and_light(book):
 
 def test_every_picture_looks_as_it_was_accepted(book):
     """The pictures for those who must approve them are those that were accepted here. Meant otherwise: make looks."""
-    accepted, now = pictures(ACCEPTED.read_text()), pictures(book.read_text())
-    assert set(accepted) == set(now)
-    found = {caption: difference(accepted[caption], picture) for caption, picture in now.items()}
-    assert {caption: one.words for caption, one in found.items() if one} == {}
+    kept, now = accepted(), {file_name(caption): one for caption, one in pictures(book.read_text()).items()}
+    assert set(kept) == set(now)
+    found = {name: difference(kept[name], picture) for name, picture in now.items()}
+    assert {name: one.words for name, one in found.items() if one} == {}
 
 
 def test_the_book_says_what_was_pictured_and_by_what(book, packs):

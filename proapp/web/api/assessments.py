@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from proapp.services import cohort, cohort_page
 from proapp.services.errors import NotFound
 from proapp.services.members import Cohort, Expected
 from proapp.web.api import blueprint, scope
 from proapp.web.api.operations import Read, reading
-from proapp.web.api.shapes import Assessment, AssessmentPage, AssessmentWalk
+from proapp.web.api.shapes import Assessment, AssessmentPage, AssessmentWalk, Mode
 from proapp.web.guard import audience
 from proapp.web.transactions import database, runtime, today
 
@@ -55,7 +55,7 @@ def _assessment(one: Expected) -> Assessment:
         missing_reason=state.reason_code,
         completed_on=facts.completed_on,
         submitted_at=facts.submitted_at,
-        mode=answered.mode if answered is not None else None,  # type: ignore[arg-type]  the database holds a word
+        mode=cast("Mode | None", answered.mode if answered is not None else None),
         answered_items=answered.answered_items if answered is not None else None,
         scorable=facts.valid,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,7 +11,7 @@ from proapp.services.cohort import MODE_ORDER
 from proapp.study.status import Collection, Expectation, Phase, Shown, Timing
 
 Mode = Literal["self_remote", "self_clinic", "paper", "phone", "interview", "proxy"]
-assert set(Mode.__args__) == set(MODE_ORDER)  # type: ignore[attr-defined]  a Literal has them
+assert set(get_args(Mode)) == set(MODE_ORDER)
 Counts = dict[str, Annotated[int, Field(ge=0)]]
 NO_NUL = r"^[^\x00]*$"  # no database takes that sign
 StudyId = Annotated[
