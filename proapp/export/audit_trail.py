@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,15 +17,15 @@ from sqlalchemy.orm import Session
 
 from proapp.clock import local_date
 from proapp.db.models import AuditEvent
-from proapp.export.cases import data_use
+from proapp.export.cases import data_use, is_withheld
 from proapp.export.columns import Cell, Column, Table, meanings
 from proapp.export.cut import Cut
 from proapp.services.audit import canonical, participant_chain
+from proapp.services.audit_list import ANSWER_ENTITIES
 from proapp.services.cohort import Cohort, Member
 
 PAGE = 5000
 REACHES_A_PERSON = frozenset({"address", "email", "mobile", "name", "note", "phone", "text"})
-ANSWERS = frozenset({"answer", "answer_conflict"})
 
 _TABLE = Table(
     "audit_trail",
@@ -65,6 +66,7 @@ def table() -> Table:
 def rows(session: Session, cohort: Cohort, cut: Cut) -> Generator[tuple[Cell, ...]]:
     """In the order of recording, a page at a time; one statement."""
     members = {participant_chain(one.id): one for one in cohort.members}
+    withheld = {str(given.id) for one in cohort.assessments() if is_withheld(one) for given in one.sets}
     query = (
         select(*AuditEvent.__table__.columns)
         .where(AuditEvent.at < cut.as_of)
@@ -74,7 +76,7 @@ def rows(session: Session, cohort: Cohort, cut: Cut) -> Generator[tuple[Cell, ..
     with session.connection().execute(query) as result:
         for event in result:
             member = members.get(event.chain)
-            details, left_out = _details(event, member, cut)
+            details, left_out = _details(event, member, cut, withheld)
             actor = event.actor_kind if event.actor_id is None else f"{event.actor_kind}:{event.actor_id}"
             yield (
                 event.chain, event.seq, event.at.astimezone(UTC).isoformat(timespec="microseconds"),
@@ -83,10 +85,13 @@ def rows(session: Session, cohort: Cohort, cut: Cut) -> Generator[tuple[Cell, ..
             )  # fmt: skip
 
 
-def _details(event: Any, member: Member | None, cut: Cut) -> tuple[str | None, str | None]:
-    """(details, what was left out of them)."""
-    if event.entity in ANSWERS and member is not None and _forbidden(member, event.at, cut):
-        return None, "data_use"
+def _details(event: Any, member: Member | None, cut: Cut, withheld: AbstractSet[str]) -> tuple[str | None, str | None]:
+    """(details, what was left out of them). `withheld` are the response sets whose answers may not be used, whenever
+    they were given; answers of sets that this cut does not see go by the day they were recorded."""
+    if event.entity in ANSWER_ENTITIES and member is not None:
+        set_id = event.entity_id.partition("/")[0]
+        if set_id in withheld or _forbidden(member, event.at, cut):
+            return None, "data_use"
     said = json.loads(event.details)
     shown = _without_ways(said)
     return (event.details, None) if shown == said else (canonical(shown), "contact")

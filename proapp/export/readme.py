@@ -20,8 +20,8 @@ Beside each table in data lies the same as Dataset-JSON 1.1, with labels and typ
 Text cells that would be taken for a formula by a spreadsheet begin with an apostrophe. To undo it: where a text cell \
 matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed, nor is \
 anything in the JSON files.
-Only answers that were sent are exported, of each assessment the primary response set. Answers behind a closed gate \
-do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
+Only answers that were sent are exported, of each assessment the primary response set{but_sent}. Answers \
+behind a closed gate do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
 Where somebody left the trial and forbade the use of answers, the rows stay, the answers and scores are empty, and \
 answers_withheld in assessments is 1. The rates count such an assessment as received.
 Not in here: names, telephone numbers, addresses, free-text notes{but}. Age and sex are not collected.
@@ -63,7 +63,7 @@ def _lines(cut: Cut, tables: Sequence[Table], small: Sequence[SmallCell]) -> Ite
     yield from _section("Types of columns")
     yield from (f"{name}: {meaning}" for name, meaning in TYPES.items())
     yield ""
-    yield from _section("Reading the files", _READING.replace("{but}", _but(cut)))
+    yield from _section("Reading the files", _READING.replace("{but}", _but(cut)).replace("{but_sent}", _but_sent(cut)))
     yield from _section("Rates: definitions", "\n".join(DEFINITIONS["en"]))
     yield from _section("Andelar: definitioner", "\n".join(DEFINITIONS["sv"]))
     yield from _section("Integrity", "SHA256SUMS: check with sha256sum -c SHA256SUMS inside this folder.")
@@ -71,6 +71,10 @@ def _lines(cut: Cut, tables: Sequence[Table], small: Sequence[SmallCell]) -> Ite
 
 def _but(cut: Cut) -> str:
     return " (but the reasons given in the audit trail)" if cut.asked.profile == "archive" else ""
+
+
+def _but_sent(cut: Cut) -> str:
+    return " (the audit trail tells of the others too)" if cut.asked.profile == "archive" else ""
 
 
 def _profile(cut: Cut) -> str:

@@ -20,7 +20,7 @@ Area = Literal["participants", "system"]
 PAGE = 50
 HIDDEN = "•"  # stands where a value is that this reader may not see
 OPEN_TO_ALL = frozenset({"language"})  # what the details of an answer may show to everybody
-ANSWER_ENTITIES = frozenset({"answer"})
+ANSWER_ENTITIES = frozenset({"answer", "answer_conflict"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

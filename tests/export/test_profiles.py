@@ -97,6 +97,17 @@ def test_the_archive_leaves_out_answers_that_may_not_be_used_and_ways_to_a_perso
     ]
 
 
+def test_an_answer_given_before_the_last_usable_day_and_sent_after_it_is_left_out_of_the_trail_too(
+    trial, export, runtime
+):
+    person = trial.id_of("GOT-002")  # usable up to 31 May
+    begun = trial.answer(person, "m06", date(2026, 5, 20), {("c30", 1): 2}, completed_on=date(2026, 6, 3))
+    given = Entry("answer.recorded", "answer", f"{begun}/c30.1", {"new": 4711})
+    write(runtime, given, actor=BERIT, when=at(date(2026, 5, 20)), member=person)
+    (row,) = export(profile="archive").table("audit_trail")
+    assert (row["details"], row["details_cut"]) == ("", "data_use")
+
+
 def test_the_trail_of_the_archive_comes_in_the_same_number_of_statements(trial, export, runtime, statements):
     counts = []
     for _ in range(2):

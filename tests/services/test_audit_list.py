@@ -92,6 +92,13 @@ def test_answers_are_hidden_from_those_who_may_not_see_them(session, trail):
     ]
 
 
+def test_what_differs_from_what_was_sent_is_an_answer_too(session, trail, clock):
+    differs = Entry("answer.conflict", "answer_conflict", "1/c30.1", {"sent": 3, "new": 4})
+    audit.record(session, differs, actor=audit.WORKER, now=clock(), participant_id=trail["anna"])
+    assert page(session).events[0].details == {"sent": HIDDEN, "new": HIDDEN}
+    assert page(session, may_see_answers=True).events[0].details == {"sent": 3, "new": 4}
+
+
 def test_answers_are_shown_to_those_who_may_see_them(session, trail):
     told = [
         event.details["new"]
