@@ -46,6 +46,7 @@ from proapp.services import cohort, versions
 from proapp.services.cohort import Cohort
 from proapp.services.exporting import Asked
 from proapp.study.model import Study
+from proapp.study.versions import tells_the_arm
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can tell; says nothing, and always the same
 BLOCK = 1 << 20
@@ -101,8 +102,14 @@ def cut_of(session: Session, *, study: Study, instruments: Mapping[str, Instrume
 
 
 def _cohort(session: Session, cut: Cut) -> Cohort:
-    """Everybody, or who is at the site at the cut-off (which may be another site than today)."""
+    """Everybody, or who is at the site at the cut-off (which may be another site than today); without the arms also
+    without the assessments that only some arms have."""
     found = cohort.load(session, study=cut.study, sites=None, today=cut.day, cut_off=cut.day, known_before=cut.as_of)
+    if not cut.asked.arms:
+        for member in found.members:
+            member.assessments = [
+                one for one in member.assessments if not tells_the_arm(cut.study, one.protocol_version, one.timepoint)
+            ]
     if cut.asked.site is None:
         return found
     return replace(found, members=tuple(one for one in found.members if one.site_code == cut.asked.site))

@@ -21,7 +21,8 @@ Text cells that would be taken for a formula by a spreadsheet begin with an apos
 matches ^'+[=+@\\t\\r-], remove its first character. Numbers and dates are never changed, nor is \
 anything in the JSON files.
 Only answers that were sent are exported, of each assessment the primary response set{but_sent}. Answers \
-behind a closed gate do not count, and are empty here. Scores are in full precision; compare differences with a tolerance of 1e-9.
+behind a closed gate do not count, and are empty here. Scores are in full precision; compare differences with a \
+tolerance of 1e-9.
 Where somebody left the trial and forbade the use of answers, the rows stay, the answers and scores are empty, and \
 answers_withheld in assessments is 1. The rates count such an assessment as received.
 Not in here: names, telephone numbers, addresses, free-text notes{but}. Age and sex are not collected.

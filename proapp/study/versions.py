@@ -150,6 +150,12 @@ def numbered(study: Study, number: str) -> Study:
     return next((version for version in versions(study) if version.number == number), newest)
 
 
+def tells_the_arm(study: Study, number: str, code: str) -> bool:
+    """Whether a time point that a row names belongs to some arms only: that somebody has it says which arm it is."""
+    timepoint = numbered(study, number).timepoints_by_code.get(code)
+    return timepoint is None or bool(timepoint.arms)
+
+
 def chain(study: Study, site: str, *, until: date | None = None) -> Chain:
     """The versions a site has worked by, oldest first, up to the day `until` (local, inclusive); never empty."""
     if not isinstance(study, Amended):

@@ -116,3 +116,19 @@ def test_a_correction_leaves_earlier_cuts_alone(runtime, export, house, tell):
 
 def _events(session):
     return session.scalars(select(ParticipantEvent).order_by(ParticipantEvent.id)).all()
+
+
+def test_without_the_arms_a_time_point_of_one_arm_is_told_by_no_table(house, anna, export, runtime):
+    (only_one,) = (point.code for point in runtime.study.timepoints if point.arms)
+    nurse = Actor("staff", house.staff_id("berit"), "nurse")
+    with runtime.writing.begin() as session:
+        unscheduled.open_assessment(
+            session, study=runtime.study, study_id="UME-001", sites=UME, timepoint=only_one, opens_on=TODAY,
+            closes_on=None, reason="The board", actor=nurse, now=NOW,
+        )  # fmt: skip
+    whole, blind = export(TODAY), export(TODAY, arms=False)
+    assert only_one in {row["timepoint"] for row in whole.table("assessments")}
+    for name in ("assessments", "items_wide", "scores_wide"):
+        assert only_one not in {row["timepoint"] for row in blind.table(name)}, name
+    counted = [made.table("participants")[0]["n_planned"] for made in (whole, blind)]
+    assert int(counted[0]) == int(counted[1]) + 1

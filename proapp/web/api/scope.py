@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proapp.services.errors import NotFound
 from proapp.services.members import Expected
-from proapp.study.versions import numbered
+from proapp.study.versions import tells_the_arm
 from proapp.web.guard import machine
 from proapp.web.transactions import runtime
 
@@ -21,8 +21,4 @@ def sites(asked_for: str | None) -> frozenset[str] | None:
 
 def is_shown(assessment: Expected) -> bool:
     """Whether it can be told of. Where only some arms have a time point, it says which arm somebody has."""
-    if machine().sees_arms:
-        return True
-    version = numbered(runtime().study, assessment.protocol_version)
-    timepoint = version.timepoints_by_code.get(assessment.timepoint)
-    return timepoint is not None and not timepoint.arms
+    return machine().sees_arms or not tells_the_arm(runtime().study, assessment.protocol_version, assessment.timepoint)
